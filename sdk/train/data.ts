@@ -1,0 +1,176 @@
+import * as tf from "@tensorflow/tfjs";
+import { AutoqnnError } from "../errors.js";
+
+/** Inputs [n, ...shape] and class numbers [n] (or probabilities [n, classes]) of n examples. */
+export interface Batch {
+  readonly x: tf.Tensor;
+  readonly y: tf.Tensor;
+}
+
+/** How a stage asks for one epoch of batches. Order and augmentation are a pure function of (seed, epoch). */
+export interface BatchOptions {
+  readonly batchSize: number;
+  readonly seed?: number;
+  readonly epoch?: number;
+  readonly augment?: { readonly flip?: boolean; readonly shift?: number };
+  readonly dropLast?: boolean;
+  readonly skip?: number;
+}
+
+/** Examples that can be read in any order, as `datasets` gives them. */
+export interface Split extends AsyncIterable<Batch> {
+  readonly size: number;
+  readonly shape: readonly number[];
+  readonly classes: number;
+  batches(options: BatchOptions): AsyncIterable<Batch>;
+  halves(seed: number): readonly [Split, Split];
+  take(count: number): Split;
+}
+
+/** What a plan learns from: a split, or any iterable of batches that can be iterated once per epoch. */
+export type Examples = Split | AsyncIterable<Batch> | Iterable<Batch>;
+
+/** Training data, and the held-out data on which every choice is made; `test` is read only when asked. */
+export interface Data {
+  readonly train: Examples;
+  readonly validation?: Examples;
+  readonly test?: Examples;
+}
+
+/** Examples whose shape, number of classes and batches per epoch are known and checked. */
+export interface Source {
+  readonly batchesPerEpoch: (batchSize: number, dropLast?: boolean) => number;
+  readonly epoch: (options: BatchOptions) => AsyncIterable<Batch>;
+  readonly halves: (seed: number) => readonly [Source, Source];
+}
+
+const isSplit = (examples: Examples): examples is Split => "batches" in examples && "size" in examples;
+
+/**
+ * Checks `examples` against a model before any work is done.
+ *
+ * A split is checked by what it states and by its first batch; another iterable is read once, whole, which also counts
+ * its batches. Throws AutoqnnError `bad-data` for an empty set, a wrong shape, a label out of range or a non-finite input.
+ */
+export async function checkedSource(
+  name: string,
+  examples: Examples,
+  model: { readonly inputShape: readonly (number | null)[]; readonly classes: number },
+): Promise<Source> {
+  if (isSplit(examples) && examples.classes > model.classes) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected at most ${model.classes} classes in ${name}, the number of the model's outputs, received ${examples.classes}.`,
+      "Give the model one output per class, or the data the model was trained for.",
+    );
+  }
+  let batches = 0;
+  const whole = !isSplit(examples);
+  for await (const batch of examples) {
+    checkBatch(`${name} batch ${batches}`, batch, model);
+    batches++;
+    if (!whole) {
+      tf.dispose([batch.x, batch.y]);
+      break;
+    }
+  }
+  if (batches === 0) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected examples in ${name}, received an empty data set.`,
+      "An iterable must give its batches again each time it is iterated: pass a dataset or an iterable, not a generator.",
+    );
+  }
+  return isSplit(examples) ? fromSplit(examples) : fromIterable(examples, batches);
+}
+
+function fromSplit(split: Split): Source {
+  return {
+    batchesPerEpoch: (batchSize, dropLast = false) =>
+      Math.max(1, dropLast ? Math.floor(split.size / batchSize) : Math.ceil(split.size / batchSize)),
+    epoch: (options) =>
+      split.batches(split.size < options.batchSize ? { ...options, dropLast: false } : options),
+    halves: (seed) => {
+      const [first, second] = split.halves(seed);
+      return [fromSplit(first), fromSplit(second)];
+    },
+  };
+}
+
+/** Batches of a user's iterable come as they are, in their own order and size; halves take turns. */
+function fromIterable(examples: AsyncIterable<Batch> | Iterable<Batch>, count: number): Source {
+  const every = (parity: 0 | 1 | undefined): Source => ({
+    batchesPerEpoch: () => (parity === undefined ? count : Math.max(1, Math.ceil((count - parity) / 2))),
+    epoch: async function* ({ skip = 0 }) {
+      let index = 0;
+      let given = 0;
+      for await (const { x, y } of examples) {
+        const mine = parity === undefined || count === 1 || index % 2 === parity;
+        index++;
+        // The user's tensors stay theirs: a clone is what the loop may dispose.
+        if (mine && given++ >= skip) yield { x: x.clone(), y: y.clone() };
+      }
+    },
+    halves: () => [every(0), every(1)],
+  });
+  return every(undefined);
+}
+
+function checkBatch(
+  where: string,
+  batch: Batch,
+  model: { readonly inputShape: readonly (number | null)[]; readonly classes: number },
+): void {
+  const { x, y } = batch ?? {};
+  if (!(x instanceof tf.Tensor) || !(y instanceof tf.Tensor)) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected { x: Tensor, y: Tensor } in ${where}, received ${describe(batch)}.`,
+      "Give batches of tensors: x [n, ...inputShape], y [n] class numbers or [n, classes] probabilities.",
+    );
+  }
+  const expected = model.inputShape.slice(1);
+  const fits =
+    x.rank === expected.length + 1 && expected.every((size, i) => size === null || size === x.shape[i + 1]);
+  if (!fits || x.shape[0] !== y.shape[0]) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected x of shape [n, ${expected.map((d) => d ?? "any").join(", ")}] and n labels in ${where}, received x [${x.shape.join(", ")}] and y [${y.shape.join(", ")}].`,
+      "Reshape or resize the data to the model's input shape.",
+    );
+  }
+  if (y.rank === 2 ? y.shape[1] !== model.classes : y.rank !== 1) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected labels of shape [n] or [n, ${model.classes}] in ${where}, received [${y.shape.join(", ")}].`,
+      "Give class numbers or one probability per class of the model's output.",
+    );
+  }
+  if (y.rank === 1) {
+    const labels = y.dataSync();
+    const bad = labels.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= model.classes);
+    if (bad >= 0) {
+      throw new AutoqnnError(
+        "bad-data",
+        `Expected labels from 0 to ${model.classes - 1} in ${where}, received ${labels[bad]} at position ${bad}.`,
+        "The model's last layer must have one output per class, and labels count from 0.",
+      );
+    }
+  }
+  const values = x.dataSync();
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected finite inputs in ${where}, received ${values[bad]} at element ${bad}.`,
+      "Remove or mend the example before quantizing.",
+    );
+  }
+}
+
+function describe(value: unknown): string {
+  if (value === null || typeof value !== "object") return String(value);
+  return `{ ${Object.entries(value)
+    .map(([key, v]) => `${key}: ${v === null ? "null" : typeof v === "object" ? (v.constructor?.name ?? "object") : typeof v}`)
+    .join(", ")} }`;
+}

@@ -1,0 +1,55 @@
+import * as tf from "@tensorflow/tfjs";
+import type { TensorMap } from "../engine/engine.js";
+import type { QuantizingNode } from "../graph/graph.js";
+import type { SchemeName } from "../staircase/schemes.js";
+import type { HostTensor } from "./snapshot.js";
+
+/** A scheme at a bitwidth: one thing that may stand at a node. */
+export interface Candidate {
+  readonly scheme: SchemeName;
+  readonly bits: number;
+}
+
+/** What a search, learning and generation are about: node id -> scheme and bitwidth. */
+export type Assignment = Readonly<Record<string, Candidate>>;
+
+/** The weights p of a node's candidates, [C], summing to 1; candidates with `active` 0 are left out, p or not. */
+export interface Mix {
+  readonly p: tf.Tensor1D;
+  readonly active?: tf.Tensor1D;
+}
+
+/**
+ * What stands at the nodes while a stage trains, and which parameters decide it. Each stage is a policy; the loop knows
+ * nothing else of it.
+ */
+export interface Policy {
+  /** The candidates at `node`, in the order of `mix(...).p`. None: the node stays in floating point. */
+  candidates(node: QuantizingNode): readonly Candidate[];
+  /** Initial values of the policy's own trained parameters, for example theta. */
+  readonly parameters: Readonly<Record<string, HostTensor>>;
+  /** The mixture at every node, a traced function of the parameters and of this step's controls. */
+  mix(parameters: TensorMap, controls: TensorMap): Readonly<Record<string, Mix>>;
+  /** Added to the classification loss, for example the precision loss. */
+  penalty?(parameters: TensorMap): tf.Tensor;
+  /** Limits that hold after every update, for example 1 <= b <= 8. */
+  project?(name: string, value: tf.Tensor): tf.Tensor;
+  /** Values that change from step to step, `t` counted from 1. */
+  controls?(t: number, steps: number): Readonly<Record<string, HostTensor>>;
+}
+
+/** No quantizer anywhere: floating-point training. */
+export const FLOATING: Policy = Object.freeze({ candidates: () => [], parameters: {}, mix: () => ({}) });
+
+/** One scheme and bitwidth per node, as in fine-tuning and evaluation. Nodes not named stay in floating point. */
+export function fixedPolicy(assignment: Assignment): Policy {
+  return Object.freeze({
+    candidates: (node: QuantizingNode) => {
+      const chosen = assignment[node.id];
+      return chosen ? [chosen] : [];
+    },
+    parameters: {},
+    mix: () =>
+      Object.fromEntries(Object.keys(assignment).map((id) => [id, { p: tf.ones([1]) as tf.Tensor1D }])),
+  });
+}

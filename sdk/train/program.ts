@@ -1,0 +1,156 @@
+import * as tf from "@tensorflow/tfjs";
+import type { TensorMap } from "../engine/engine.js";
+import { mixture } from "../engine/mixture.js";
+import { quantize, statistics } from "../engine/ops.js";
+import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
+import { MOMENTUM } from "../staircase/measure.js";
+import { type Adam, adamUpdate } from "./adam.js";
+import { countCorrect, crossEntropy } from "./objective.js";
+import type { Policy } from "./policy.js";
+import type { Snapshot } from "./snapshot.js";
+
+/** Parameters that share an optimizer and a learning rate. `keys` are state keys such as "variable/conv1/kernel". */
+export interface Group {
+  readonly name: string;
+  readonly keys: readonly string[];
+  readonly adam: Adam;
+}
+
+/** The traced computations of one stage: what is run, not when. State keys have a prefix that says what they hold. */
+export interface Program {
+  /** Inputs: the state, `x`, `y`, controls. Outputs: the state entries that changed, `loss`, `penalty`, `correct`. */
+  update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
+  /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct`. Running statistics, frozen. */
+  readonly evaluate: (inputs: TensorMap) => TensorMap;
+  /** A training-mode forward pass that returns the batch's `statistics/*` and the model's own updates, no gradient. */
+  readonly observe: (inputs: TensorMap) => TensorMap;
+}
+
+/** Makes the program of `policy` on `graph`. `signed` says of each node whether its values may be negative. */
+export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot["signed"]): Program {
+  const quantizers = new Map(
+    graph.nodes.flatMap((node, index) => {
+      const candidates = policy.candidates(node);
+      if (candidates.length === 0) return [];
+      const range = rangeOf(node, signed[node.id] ?? true);
+      return [[node.id, { index, fit: mixture(candidates, range) }] as const];
+    }),
+  );
+
+  /** The whole network on one batch. Everything a caller may want besides the loss is left in `seen`. */
+  const forward = (inputs: TensorMap, training: boolean, seen: { statistics: TensorMap; updates: TensorMap }) => {
+    const mixes = policy.mix(under(inputs, "parameter/"), under(inputs, "control/"));
+    const scales = quantizers.size > 0 ? tf.unstack(inputs["parameter/scale"]!) : [];
+    const { outputs, updates } = graph.forward(under(inputs, "variable/"), inputs["x"]!, {
+      training,
+      logits: true,
+      ...(inputs["control/seed"] && { seed: inputs["control/seed"] }),
+      quantize: (node, x) => {
+        const quantizer = quantizers.get(node.id);
+        const mix = mixes[node.id];
+        if (!quantizer || !mix) return x;
+        const measured = node.kind === "weight" ? statistics(x) : runningStatistics(node, x, inputs, training, seen);
+        return quantize(x, quantizer.fit(measured, mix.p, mix.active), scales[quantizer.index]);
+      },
+    });
+    Object.assign(seen.updates, updates);
+    return outputs[0]!;
+  };
+
+  return {
+    update: (groups) => (inputs) => {
+      const keys = groups.flatMap((group) => group.keys);
+      const seen = { statistics: {} as TensorMap, updates: {} as TensorMap };
+      const parts: TensorMap = {};
+      const objective = (...values: tf.Tensor[]): tf.Tensor => {
+        const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
+        const logits = forward(at, true, seen);
+        const loss = crossEntropy(logits, inputs["y"]!);
+        const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
+        Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs["y"]!) });
+        for (const kept of [parts, seen.statistics, seen.updates]) for (const t of Object.values(kept)) tf.keep(t);
+        return tf.add(loss, penalty) as tf.Scalar;
+      };
+      const { grads } = tf.engine().gradients(() => objective(...keys.map((key) => inputs[key]!)), keys.map((key) => inputs[key]!), undefined, true);
+      const outputs: TensorMap = { ...parts };
+      let index = 0;
+      for (const { name, keys: own, adam } of groups) {
+        for (const key of own) {
+          const gradient = grads[index++];
+          if (!gradient) continue;
+          const next = adamUpdate(
+            adam,
+            inputs[`control/rate/${name}`]!,
+            inputs[key]!,
+            gradient,
+            inputs[`m/${key}`]!,
+            inputs[`v/${key}`]!,
+          );
+          outputs[key] = project(policy, key, next.x);
+          outputs[`m/${key}`] = next.m;
+          outputs[`v/${key}`] = next.v;
+        }
+      }
+      if (keys.some((key) => key.startsWith("variable/"))) {
+        Object.assign(outputs, prefixed("statistics/", seen.statistics), prefixed("variable/", seen.updates));
+      }
+      return outputs;
+    },
+
+    evaluate: (inputs) => {
+      const logits = forward(inputs, false, { statistics: {}, updates: {} });
+      const count = logits.shape[0]!;
+      return {
+        loss: tf.mul(crossEntropy(logits, inputs["y"]!), count),
+        correct: countCorrect(logits, inputs["y"]!),
+      };
+    },
+
+    observe: (inputs) => {
+      const seen = { statistics: {} as TensorMap, updates: {} as TensorMap };
+      const logits = forward(inputs, true, seen);
+      return {
+        ...prefixed("statistics/", seen.statistics),
+        ...prefixed("variable/", seen.updates),
+        loss: crossEntropy(logits, inputs["y"]!),
+      };
+    },
+  };
+}
+
+/** Weights fill 2^b codes and have no level of their own at zero; signed activations keep the reference's sign(0) = 0. */
+export function rangeOf(node: QuantizingNode, signed: boolean): { signed: boolean; zero: boolean } {
+  return { signed: node.kind === "weight" ? true : signed, zero: node.kind === "input" && signed };
+}
+
+/** In training the running vector moves first, then serves; so evaluation, which freezes it, sees the same quantizer. */
+function runningStatistics(
+  node: QuantizingNode,
+  x: tf.Tensor,
+  inputs: TensorMap,
+  training: boolean,
+  seen: { statistics: TensorMap },
+): tf.Tensor1D {
+  const running = inputs[`statistics/${node.id}`] as tf.Tensor1D;
+  if (!training) return running;
+  const momentum = tf.tensor1d(MOMENTUM);
+  const next = tf.add(tf.mul(running, momentum), tf.mul(statistics(x), tf.sub(1, momentum))) as tf.Tensor1D;
+  seen.statistics[node.id] = next;
+  return next;
+}
+
+function project(policy: Policy, key: string, value: tf.Tensor): tf.Tensor {
+  if (key === "parameter/scale") return tf.clipByValue(value, 0.05, 20);
+  return key.startsWith("parameter/") ? (policy.project?.(key.slice("parameter/".length), value) ?? value) : value;
+}
+
+/** The entries of `map` whose key starts with `prefix`, without it. */
+function under(map: TensorMap, prefix: string): TensorMap {
+  return Object.fromEntries(
+    Object.entries(map).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])),
+  );
+}
+
+function prefixed(prefix: string, map: TensorMap): TensorMap {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [prefix + key, value]));
+}
