@@ -54,7 +54,13 @@ export function staircase(
     return out;
   };
   const apply = (x: ArrayLike<number>): Float32Array => Float32Array.from(codes(x), (code) => l[code]!);
-  return Object.freeze({ thresholds: t, levels: l, ...(clip && { clip: Object.freeze({ ...clip }) }), apply, codes });
+  return Object.freeze({
+    thresholds: t,
+    levels: l,
+    ...(clip && { clip: Object.freeze({ ...clip }) }),
+    apply,
+    codes,
+  });
 }
 
 /** The number of thresholds below `x`, by bisection. NaN counts as below all of them. */
