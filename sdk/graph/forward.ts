@@ -1,0 +1,148 @@
+import * as tf from "@tensorflow/tfjs";
+import type { TensorMap } from "../engine/engine.js";
+import { AutoqnnError } from "../errors.js";
+import type { Edge } from "./edges.js";
+import type { ForwardOptions, QuantizedGraph, QuantizingNode } from "./graph.js";
+import { type Activation, softmaxOf, toList, within } from "./layers.js";
+import { patches } from "./patches.js";
+import type { Call, Plan } from "./plan.js";
+import { trainingCalls } from "./training.js";
+import type { HeldVariable } from "./variables.js";
+
+/** A tensor on its way: as its layer made it, as others receive it (cast to the declared type), with its mask. */
+interface Flow {
+  readonly made: tf.Tensor;
+  readonly received: tf.Tensor;
+  readonly mask?: tf.Tensor | undefined;
+  /** What went into the softmax that made it. */
+  readonly logits?: tf.Tensor | undefined;
+}
+
+type Kwargs = Record<string, unknown>;
+
+/**
+ * The forward pass of a plan. The layers do the computing: for the time of the pass their variables read from and write to
+ * maps, and random layers draw from the seed; afterwards every instance is as it was, also when the pass throws.
+ */
+export function forwardOf(
+  plan: Plan,
+  variables: readonly HeldVariable[],
+  edges: readonly Edge[],
+  nodes: ReadonlyMap<string, QuantizingNode>,
+): QuantizedGraph["forward"] {
+  const held = [...plan.leaves.values()].flatMap(within);
+
+  return (values, inputs, options) => {
+    const list = toList(inputs);
+    if (list.length !== plan.inputs.length) {
+      throw new AutoqnnError(
+        "bad-data",
+        `Expected ${plan.inputs.length} input tensors, received ${list.length}.`,
+        "Give one tensor per model input, in the model's order.",
+      );
+    }
+    const instances = patches();
+    const written = new Map<string, tf.Tensor>();
+    try {
+      for (const { name, shape, holder } of variables) {
+        const value = values[name];
+        if (!value || String(value.shape) !== String(shape)) {
+          throw new AutoqnnError(
+            "bad-option",
+            `Expected a tensor of shape [${shape}] for variable "${name}", received ${value ? `[${value.shape}]` : "none"}.`,
+            "Start from the map that `read` returns.",
+          );
+        }
+        const node = nodes.get(name);
+        const read = node ? options.quantize(node, value) : value;
+        instances.set(holder, "read", () => written.get(name) ?? read);
+        instances.set(holder, "write", (next: tf.Tensor) => {
+          written.get(name)?.dispose();
+          // The layer's own tidy would take it away before the pass is over.
+          written.set(name, tf.keep(next.clone()));
+          return holder;
+        });
+      }
+      for (const layer of held) {
+        // Recurrent cells keep masks on themselves from call to call, also when nothing is dropped.
+        for (const mask of ["dropoutMask", "recurrentDropoutMask"]) {
+          if (mask in layer)
+            instances.set(layer, mask, null, (last) => tf.dispose(last as tf.TensorContainer));
+        }
+      }
+      if (options.training) trainingCalls(held, options.seed, instances);
+
+      const outputs = run(plan, list, edges, nodes, options);
+      const updates: TensorMap = Object.fromEntries(
+        [...written].map(([name, tensor]) => [name, tensor.clone()]),
+      );
+      return { outputs, updates };
+    } finally {
+      instances.restore();
+      for (const tensor of written.values()) tensor.dispose();
+    }
+  };
+}
+
+function run(
+  plan: Plan,
+  inputs: readonly tf.Tensor[],
+  edges: readonly Edge[],
+  nodes: ReadonlyMap<string, QuantizingNode>,
+  options: ForwardOptions,
+): tf.Tensor[] {
+  const flows = new Map<number, Flow>();
+  const put = (slot: number, made: tf.Tensor, rest: Omit<Flow, "made" | "received"> = {}): void => {
+    const { dtype } = plan.slots[slot]!;
+    flows.set(slot, { made, received: made.dtype === dtype ? made : made.cast(dtype), ...rest });
+  };
+  plan.inputs.forEach((slot, i) => void put(slot, inputs[i]!));
+  // tfjs's executor hands one such object from layer to layer, and layers leave masks and states in it.
+  const kwargs: Kwargs = { training: options.training };
+  let edge = 0;
+  for (const step of plan.steps) {
+    if (step.kind === "crossing") {
+      const { made, logits } = flows.get(step.from)!;
+      put(step.to, made, { logits });
+      continue;
+    }
+    const sources = step.inputs.map((slot) => flows.get(slot)!);
+    const masks = sources.map((source) => source.mask ?? null);
+    if (masks.some((mask) => mask !== null)) kwargs["mask"] = masks[0];
+    const received = sources.map((source) => source.received);
+    const quantized = received.map((x) => {
+      const node = nodes.get(edges[edge++]!.id);
+      return node ? options.quantize(node, x) : x;
+    });
+    const { outputs, logits } = apply(step, quantized, kwargs, options.logits ?? false);
+    const mask = step.layer.supportsMasking
+      ? step.layer.computeMask(received, masks as unknown as tf.Tensor[])
+      : undefined;
+    const first = (Array.isArray(mask) ? mask[0] : mask) ?? undefined;
+    step.outputs.forEach((slot, i) => void put(slot, outputs[i]!, { mask: first, logits }));
+  }
+  return plan.outputs.map((slot) => {
+    const { made, logits } = flows.get(slot)!;
+    return options.logits ? (logits ?? made) : made;
+  });
+}
+
+/** Runs a layer. Where the logits of its softmax are wanted, the softmax is held back and applied to them here. */
+function apply(
+  { layer }: Call,
+  inputs: tf.Tensor[],
+  kwargs: Kwargs,
+  wantLogits: boolean,
+): { outputs: tf.Tensor[]; logits?: tf.Tensor } {
+  const softmax = wantLogits ? softmaxOf(layer) : undefined;
+  if (!softmax) return { outputs: toList(layer.apply(inputs, kwargs) as tf.Tensor | tf.Tensor[]) };
+  const held = patches();
+  const identity: Activation = { apply: (x) => x, getClassName: () => "linear" };
+  held.set(softmax.holder, softmax.field, softmax.field === "softmax" ? identity.apply : identity);
+  try {
+    const logits = layer.apply(inputs, kwargs) as tf.Tensor;
+    return { outputs: [tf.softmax(logits)], logits };
+  } finally {
+    held.restore();
+  }
+}

@@ -1,0 +1,198 @@
+import type * as tf from "@tensorflow/tfjs";
+import type { TensorMap } from "../engine/engine.js";
+import { AutoqnnError } from "../errors.js";
+import type { SchemeName } from "../staircase/schemes.js";
+import { type Edge, edgesOf, type GraphTensor, type LayerCall } from "./edges.js";
+import { forwardOf } from "./forward.js";
+import { isContainer, type Layer, softmaxOf, within } from "./layers.js";
+import { planOf } from "./plan.js";
+import { type GraphTable, table } from "./table.js";
+import { type Variable, variablesIn } from "./variables.js";
+
+/** An edge of the model on which a quantizer stands: a weight as its layer reads it, or an input as a layer call receives it. */
+export interface QuantizingNode {
+  /** "conv2/kernel", "conv2/input"; further inputs and calls of the same layer are "conv2/input:1", "conv2/input:2", ... */
+  readonly id: string;
+  readonly kind: "weight" | "input";
+  /** Path of the layer: its name, prefixed by the names of the nested models it is in ("inner/conv"). */
+  readonly layer: string;
+  /** Without the batch dimension for inputs. */
+  readonly shape: readonly number[];
+  /** Number of values: of the weight, or of the input per sample. */
+  readonly elements: number;
+  /** Multiply-accumulates per sample in which this tensor is a factor, over all calls that read it. */
+  readonly macs: number;
+  /** The names of the calls that read it; more than one where a layer is shared. */
+  readonly consumers: number;
+  /** For weight nodes the name of the variable, which is the id. */
+  readonly variable?: string;
+  /** What the option `pin` fixes here. */
+  readonly pin?: Pin;
+}
+
+export interface Pin {
+  readonly scheme?: SchemeName;
+  readonly bits?: number;
+}
+
+/** A weight or layer input without a quantizer. */
+export interface LeftAlone {
+  readonly id: string;
+  readonly kind: "weight" | "input";
+  readonly layer: string;
+  readonly shape: readonly number[];
+  readonly reason: string;
+}
+
+export interface GraphOptions {
+  /** Weights of this rank and above are nodes. Default 2: kernels and embeddings, not biases and scales. */
+  readonly minimumRank?: number;
+  /** Also quantize what comes straight from the model's input. Default false: it is 8-bit data already. */
+  readonly quantizeInput?: boolean;
+  /** Name patterns of edges to leave alone, for example `["conv1/*"]`; * stands for any characters. */
+  readonly exclude?: readonly string[];
+  /** Name patterns of nodes whose scheme or bitwidth is given: `{ "predictions/*": { bits: 8 } }`. Later patterns win. */
+  readonly pin?: Readonly<Record<string, Pin>>;
+  /** The size assumed for dimensions that the model leaves open (null), in counts of elements and operations. Default 1. */
+  readonly openDimension?: number;
+}
+
+export interface ForwardOptions {
+  readonly training: boolean;
+  /** Returns the quantized `x`. Called once for every weight node and for every input node of this pass. */
+  quantize(node: QuantizingNode, x: tf.Tensor): tf.Tensor;
+  /** int32 [2]; needed where the model draws random numbers in training (dropout, noise). */
+  readonly seed?: tf.Tensor;
+  /** Return what goes into a final softmax instead of what comes out. */
+  readonly logits?: boolean;
+}
+
+/** A model seen as quantizing nodes on edges; immutable, except that `write` changes the model's weights. */
+export interface QuantizedGraph {
+  readonly model: tf.LayersModel;
+  /** In order of execution; the weights of a layer before its inputs. */
+  readonly nodes: readonly QuantizingNode[];
+  readonly leftAlone: readonly LeftAlone[];
+  /** Every variable of the model. `node` is the id of the weight node that stands on it. */
+  readonly variables: readonly Variable[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly shape: readonly (number | null)[];
+    readonly dtype: string;
+  }[];
+  /** `softmax`: whether the output is a softmax, which `forward` with `logits` leaves out. */
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly shape: readonly (number | null)[];
+    readonly softmax: boolean;
+  }[];
+  /** The layer calls in the order of execution: what `costs.ts` counts. */
+  readonly calls: readonly LayerCall[];
+  readonly edges: readonly Edge[];
+  readonly tensors: readonly GraphTensor[];
+  /** Clones of the current values by variable name; the caller disposes them. */
+  read(): TensorMap;
+  /** Sets the model's weights; names that are left out keep their values. */
+  write(values: TensorMap): void;
+  /**
+   * The model on a batch, as a pure function of `variables` and `inputs`: weights come from `variables`, every node's
+   * tensor passes through `quantize`. Synchronous, meant for the body of a compiled step; outside of one, wrap it in
+   * `tf.tidy`. `updates` holds the new values of variables that the pass changes (moving averages of batch norm).
+   */
+  forward(
+    variables: TensorMap,
+    inputs: tf.Tensor | tf.Tensor[],
+    options: ForwardOptions,
+  ): { outputs: tf.Tensor[]; updates: TensorMap };
+  /** Rows for every node and everything left alone; prints as text. */
+  table(): GraphTable;
+}
+
+/**
+ * The quantized graph of a model: quantizers stand where layers read their weights and receive their inputs, so any layer
+ * is converted without knowing what it computes. Nested models are walked; wrappers and recurrent layers are one layer
+ * that owns the weights of its cells.
+ *
+ * @throws AutoqnnError `bad-model` when the model keeps state between batches or draws random shapes on the host;
+ * `bad-option` when a pattern matches nothing.
+ * @example
+ * const graph = quantizedGraph(model, { exclude: ["conv1/*"], pin: { "predictions/*": { bits: 8 } } });
+ * console.log(String(graph.table()));
+ */
+export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}): QuantizedGraph {
+  if (!isContainer(model)) {
+    throw new AutoqnnError(
+      "bad-model",
+      `Expected a LayersModel that is a graph of layers, received class ${(model as Layer).constructor.name} with its own call().`,
+      "Build it with tf.sequential or tf.model.",
+    );
+  }
+  const plan = planOf(model);
+  for (const [path, leaf] of plan.leaves) refuseImpure(path, leaf);
+  const found = variablesIn(model, plan);
+  const { nodes, leftAlone, calls, edges, tensors } = edgesOf(plan, found, options);
+  const byVariable = new Map(
+    nodes.flatMap((node) => (node.variable ? [[node.variable, node] as const] : [])),
+  );
+  const variables = found.map(({ name, shape, trainable, dtype }) =>
+    Object.freeze({ name, shape, trainable, dtype, ...(byVariable.has(name) && { node: name }) }),
+  );
+  const graph: QuantizedGraph = {
+    model,
+    nodes,
+    leftAlone,
+    variables,
+    calls,
+    edges,
+    tensors,
+    inputs: model.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
+    outputs: model.outputs.map((tensor, i) => ({
+      name: model.outputNames[i] ?? tensor.name,
+      shape: tensor.shape,
+      softmax: endsInSoftmax(tensor),
+    })),
+    read: () => Object.fromEntries(found.map(({ name, holder }) => [name, holder.read().clone()])),
+    write: (values) => {
+      for (const [name, value] of Object.entries(values)) {
+        const variable = found.find((candidate) => candidate.name === name);
+        if (!variable || String(variable.shape) !== String(value.shape)) {
+          throw new AutoqnnError(
+            "bad-option",
+            `Expected ${variable ? `shape [${variable.shape}]` : "the name of a variable of the model"}, received ${variable ? `[${value.shape}]` : "another"} at "${name}".`,
+            "Write values under the names and shapes that `read` returns.",
+          );
+        }
+        variable.holder.write(value);
+      }
+    },
+    forward: forwardOf(plan, found, edges, new Map(nodes.map((node) => [node.id, node]))),
+    table: () => table(graph),
+  };
+  return Object.freeze(graph);
+}
+
+function endsInSoftmax(tensor: tf.SymbolicTensor): boolean {
+  const layer = tensor.sourceLayer;
+  if (!isContainer(layer)) return softmaxOf(layer) !== undefined;
+  const at = layer.inboundNodes[tensor.nodeIndex]?.outputTensors.indexOf(tensor) ?? 0;
+  return endsInSoftmax(layer.outputs[at]!);
+}
+
+function refuseImpure(path: string, leaf: Layer): void {
+  for (const layer of within(leaf)) {
+    if (layer.stateful) {
+      throw new AutoqnnError(
+        "bad-model",
+        `Expected layers that keep nothing between batches, received the stateful layer "${path}".`,
+        "Build it with stateful: false and feed whole sequences.",
+      );
+    }
+    if (layer.getClassName() === "RandomWidth" || layer.getClassName() === "RandomHeight") {
+      throw new AutoqnnError(
+        "bad-model",
+        `Expected layers whose shapes follow from their inputs, received ${layer.getClassName()} at "${path}".`,
+        "Move random resizing out of the model, into the data.",
+      );
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { fields, type Layer } from "./layers.js";
+
+/** Multiply-accumulates of one layer call in which weight `weight` (name inside its layer) meets input `input`. */
+export interface LocalProduct {
+  readonly weight: string;
+  /** Position of the input; absent where the other factor never leaves the layer, such as a recurrent state. */
+  readonly input?: number;
+  readonly macs: number;
+}
+
+/** What is known of a layer call without running it. Shapes without the batch dimension. */
+export interface CallShapes {
+  readonly layer: Layer;
+  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly inputs: readonly (readonly number[])[];
+  readonly outputs: readonly (readonly number[])[];
+}
+
+type Count = (call: CallShapes) => LocalProduct[];
+
+export const size = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+
+const last = (shape: readonly number[]): number => shape.at(-1) ?? 1;
+const segment = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
+const weight = (call: CallShapes, name: string) => call.weights.find((w) => segment(w.name) === name);
+
+/** One kernel that meets the first input. `macs` receives the kernel's shape. */
+const single =
+  (name: string, macs: (kernel: readonly number[], call: CallShapes) => number): Count =>
+  (call) => {
+    const kernel = weight(call, name);
+    return kernel ? [{ weight: kernel.name, input: 0, macs: macs(kernel.shape, call) }] : [];
+  };
+
+const dense = single("kernel", ([channels], { outputs }) => size(outputs[0]!) * channels!);
+const convolution = single(
+  "kernel",
+  (kernel, { outputs }) => (size(outputs[0]!) / last(kernel)) * size(kernel),
+);
+const transposed = single("kernel", (kernel, { inputs }) => (size(inputs[0]!) / last(kernel)) * size(kernel));
+const depthwise = single(
+  "depthwise_kernel",
+  (kernel, { outputs }) => size(outputs[0]!) * kernel[0]! * kernel[1]!,
+);
+
+const separable: Count = (call) => {
+  const point = weight(call, "pointwise_kernel");
+  const depth = weight(call, "depthwise_kernel");
+  if (!point || !depth) return [];
+  const positions = size(call.outputs[0]!) / last(point.shape);
+  return [
+    { weight: depth.name, input: 0, macs: positions * size(depth.shape) },
+    { weight: point.name, macs: positions * size(point.shape) },
+  ];
+};
+
+/** Every matrix once per time step; the first cell's `kernel` meets the input, the others meet states. */
+const recurrent: Count = ({ weights, inputs }) =>
+  weights
+    .filter((w) => w.shape.length === 2)
+    .map((w) => ({
+      weight: w.name,
+      ...(segment(w.name) === "kernel" && !/RNNCell_[1-9]/.test(w.name) && { input: 0 }),
+      macs: inputs[0]![0]! * size(w.shape),
+    }));
+
+const convolutionalRecurrent: Count = ({ layer, weights, inputs }) => {
+  const { cell, returnSequences } = fields<{ cell: { filters: number }; returnSequences: boolean }>(layer);
+  const steps = inputs[0]![0]!;
+  const shapes = layer.computeOutputShape([1, ...inputs[0]!]) as number[] | number[][];
+  const output = Array.isArray(shapes[0]) ? shapes[0] : (shapes as number[]);
+  const positions = size(output) / cell.filters / (returnSequences ? steps : 1);
+  return weights
+    .filter((w) => w.shape.length === 4)
+    .map((w) => ({
+      weight: w.name,
+      ...(segment(w.name) === "kernel" && { input: 0 }),
+      macs: steps * positions * size(w.shape),
+    }));
+};
+
+const bidirectional: Count = (call) => {
+  const layer = fields<{ forwardLayer: Layer }>(call.layer).forwardLayer;
+  return products({ ...call, layer });
+};
+
+const timeDistributed: Count = (call) => {
+  const layer = fields(call.layer).layer as Layer;
+  const steps = call.inputs[0]![0]!;
+  const inner = { ...call, layer, inputs: [call.inputs[0]!.slice(1)], outputs: [call.outputs[0]!.slice(1)] };
+  return products(inner).map((product) => ({ ...product, macs: steps * product.macs }));
+};
+
+const COUNTS: Readonly<Record<string, Count>> = {
+  Dense: dense,
+  Conv1D: convolution,
+  Conv2D: convolution,
+  Conv3D: convolution,
+  Conv2DTranspose: transposed,
+  Conv3DTranspose: transposed,
+  DepthwiseConv2D: depthwise,
+  SeparableConv2D: separable,
+  SimpleRNN: recurrent,
+  LSTM: recurrent,
+  GRU: recurrent,
+  RNN: recurrent,
+  Bidirectional: bidirectional,
+  ConvLSTM2D: convolutionalRecurrent,
+  TimeDistributed: timeDistributed,
+};
+
+/**
+ * Multiply-accumulates per sample of one layer call, split by the weight that takes part. Classes that are not in the table
+ * (embeddings, normalizations, activations, unknown layers) count none.
+ */
+export function products(call: CallShapes): LocalProduct[] {
+  return COUNTS[call.layer.getClassName()]?.(call) ?? [];
+}

@@ -1,0 +1,105 @@
+import type * as tf from "@tensorflow/tfjs";
+import { AutoqnnError } from "../errors.js";
+import { isContainer, type Layer } from "./layers.js";
+
+/** A tensor that flows through the model. `shape` as the model declares it, batch first, open dimensions null. */
+export interface Slot {
+  readonly shape: readonly (number | null)[];
+  readonly dtype: tf.DataType;
+}
+
+/** One execution of a leaf layer. Numbers are positions in `Plan.slots`. */
+export interface Call {
+  readonly kind: "call";
+  readonly layer: Layer;
+  readonly path: string;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
+/** A tensor passes the border of a model: it is the same tensor, but its mask stays behind. */
+export interface Crossing {
+  readonly kind: "crossing";
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The order in which a model computes, nested models unfolded. */
+export interface Plan {
+  readonly steps: readonly (Call | Crossing)[];
+  readonly slots: readonly Slot[];
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  /** Every leaf layer of the model by its path, in order of first execution. */
+  readonly leaves: ReadonlyMap<string, Layer>;
+}
+
+/**
+ * The plan of a model: the topological order of tfjs's own executor (depth first, last input first), so that what depends
+ * on order, such as masks, agrees with `model.predict`.
+ */
+export function planOf(model: tf.LayersModel): Plan {
+  const paths = leafPaths(model);
+  const slots: Slot[] = [];
+  const steps: (Call | Crossing)[] = [];
+  const leaves = new Map<string, Layer>();
+
+  const slot = (tensor: tf.SymbolicTensor): number =>
+    slots.push({ shape: tensor.shape, dtype: tensor.dtype ?? "float32" }) - 1;
+
+  const cross = (from: number, tensor: tf.SymbolicTensor): number => {
+    const to = slot(tensor);
+    steps.push({ kind: "crossing", from, to });
+    return to;
+  };
+
+  const unfold = (container: tf.LayersModel, sources: readonly number[]): number[] => {
+    const at = new Map(container.inputs.map((tensor, i) => [tensor.id, cross(sources[i]!, tensor)]));
+    const need = (tensor: tf.SymbolicTensor): number => {
+      const known = at.get(tensor.id);
+      if (known !== undefined) return known;
+      const layer = tensor.sourceLayer;
+      const node = layer.inboundNodes[tensor.nodeIndex];
+      if (!node || tensor.inputs.length === 0) {
+        throw new AutoqnnError(
+          "bad-model",
+          `Expected every tensor of model "${container.name}" to follow from its inputs, received "${tensor.name}" without a source.`,
+          "List the missing input among the model's inputs.",
+        );
+      }
+      for (const input of tensor.inputs.toReversed()) need(input);
+      const inputs = tensor.inputs.map((input) => need(input));
+      if (isContainer(layer)) {
+        const inner = unfold(layer, inputs);
+        node.outputTensors.forEach((output, i) => void at.set(output.id, cross(inner[i]!, output)));
+      } else {
+        const path = paths.get(layer) ?? layer.name;
+        const outputs = node.outputTensors.map(slot);
+        node.outputTensors.forEach((output, i) => void at.set(output.id, outputs[i]!));
+        steps.push({ kind: "call", layer, path, inputs, outputs });
+        leaves.set(path, layer);
+      }
+      return at.get(tensor.id)!;
+    };
+    return container.outputs.map(need);
+  };
+
+  const inputs = model.inputs.map(slot);
+  const outputs = unfold(model, inputs);
+  for (const [layer, path] of paths) if (!leaves.has(path)) leaves.set(path, layer);
+  return { steps, slots, inputs, outputs, leaves };
+}
+
+/** Paths of all leaves: layer names, prefixed by the names of the nested models they are in. */
+function leafPaths(model: tf.LayersModel): Map<Layer, string> {
+  const paths = new Map<Layer, string>();
+  const visit = (container: tf.LayersModel, prefix: string): void => {
+    for (const layer of container.layers) {
+      if (isContainer(layer)) visit(layer, `${prefix}${layer.name}/`);
+      else if (!paths.has(layer) && layer.getClassName() !== "InputLayer")
+        paths.set(layer, prefix + layer.name);
+    }
+  };
+  visit(model, "");
+  return paths;
+}

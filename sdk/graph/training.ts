@@ -1,0 +1,130 @@
+import * as tf from "@tensorflow/tfjs";
+import { batchNormTraining, uniform } from "../engine/ops.js";
+import { AutoqnnError } from "../errors.js";
+import { fields, type Layer, toList } from "./layers.js";
+import type { Patches } from "./patches.js";
+
+type Draw = (shape: number[]) => tf.Tensor;
+type Override = (layer: Layer, x: tf.Tensor, draw: Draw) => tf.Tensor;
+
+interface BatchNormalization {
+  readonly axis: number;
+  readonly epsilon: number;
+  readonly momentum: number;
+  readonly gamma?: tf.LayerVariable;
+  readonly beta?: tf.LayerVariable;
+  readonly movingMean: tf.LayerVariable;
+  readonly movingVariance: tf.LayerVariable;
+}
+
+interface Dropout {
+  readonly rate: number;
+  readonly noiseShape?: (number | null)[];
+  getNoiseShape?(x: tf.Tensor): number[] | undefined;
+}
+
+/** How layer classes compute in training, where their own way is slow or draws random numbers on the host. */
+const OVERRIDES: Readonly<Record<string, Override>> = {
+  BatchNormalization: batchNormalization,
+  Dropout: dropout,
+  SpatialDropout1D: dropout,
+  GaussianNoise: (layer, x, draw) => {
+    const { stddev } = fields<{ stddev: number }>(layer);
+    return tf.add(x, tf.mul(normal(x.shape, draw), stddev));
+  },
+  GaussianDropout: (layer, x, draw) => {
+    const { rate } = fields<Dropout>(layer);
+    if (!(rate > 0 && rate < 1)) return x;
+    return tf.mul(x, tf.add(1, tf.mul(normal(x.shape, draw), Math.sqrt(rate / (1 - rate)))));
+  },
+  AlphaDropout: alphaDropout,
+};
+
+/**
+ * Puts the training forms of `layers` in place of their own. Every draw of random numbers has a seed of its own, mixed from
+ * `seed` and the number of the draw in this pass.
+ */
+export function trainingCalls(
+  layers: readonly Layer[],
+  seed: tf.Tensor | undefined,
+  instances: Patches,
+): void {
+  let count = 0;
+  const drawFor =
+    (layer: Layer): Draw =>
+    (shape) => {
+      if (!seed) {
+        throw new AutoqnnError(
+          "bad-option",
+          `Expected a seed for ${layer.getClassName()} "${layer.name}" in training, received none.`,
+          "Give `seed`, an int32 tensor of two numbers that differs from step to step.",
+        );
+      }
+      // The golden ratio's bits keep (step, draw) apart from (step + 1, draw - 1).
+      const shift = Math.imul(++count, 0x9e3779b9);
+      return uniform(shape, tf.add(seed, tf.tensor1d([0, shift], "int32")));
+    };
+  for (const layer of layers) {
+    const override = OVERRIDES[layer.getClassName()];
+    const draw = drawFor(layer);
+    if (override) {
+      instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) =>
+        override(layer, toList(inputs)[0]!, draw),
+      );
+    } else if ("dropoutMask" in layer) {
+      // Recurrent cells draw their masks through this function.
+      instances.set(layer, "dropoutFunc", (ones: tf.Tensor, rate: number) =>
+        tf.mul(ones, kept(ones.shape, rate, draw)),
+      );
+    }
+  }
+}
+
+/** moving = momentum * moving + (1 - momentum) * batch, with the biased variance of the batch. */
+function batchNormalization(layer: Layer, x: tf.Tensor): tf.Tensor {
+  const own = fields<BatchNormalization>(layer);
+  const axis = own.axis < 0 ? own.axis + x.rank : own.axis;
+  const channels = x.shape[axis]!;
+  const gamma = (own.gamma?.read() ?? tf.ones([channels])) as tf.Tensor1D;
+  const beta = (own.beta?.read() ?? tf.zeros([channels])) as tf.Tensor1D;
+  // Exchanging two axes is its own inverse.
+  const order = x.shape.map((_, i) => (i === axis ? x.rank - 1 : i === x.rank - 1 ? axis : i));
+  const swap = (t: tf.Tensor): tf.Tensor => (axis === x.rank - 1 ? t : tf.transpose(t, order));
+  const { y, mean, variance } = batchNormTraining(swap(x), gamma, beta, own.epsilon);
+  const move = (moving: tf.LayerVariable, batch: tf.Tensor): void => {
+    const before = moving.read();
+    moving.write(tf.sub(before, tf.mul(tf.sub(before, batch), 1 - own.momentum)));
+  };
+  move(own.movingMean, mean);
+  move(own.movingVariance, variance);
+  return swap(y);
+}
+
+function dropout(layer: Layer, x: tf.Tensor, draw: Draw): tf.Tensor {
+  const own = fields<Dropout>(layer);
+  if (!(own.rate > 0 && own.rate < 1)) return x;
+  return tf.mul(x, kept(own.getNoiseShape?.(x) ?? x.shape, own.rate, draw));
+}
+
+/** 0 with probability `rate`, else 1 / (1 - rate). */
+function kept(shape: number[], rate: number, draw: Draw): tf.Tensor {
+  return tf.mul(tf.cast(tf.greaterEqual(draw(shape), rate), "float32"), 1 / (1 - rate));
+}
+
+/** Dropped values become the negative limit of SELU, and an affine map restores mean and variance (Klambauer et al.). */
+function alphaDropout(layer: Layer, x: tf.Tensor, draw: Draw): tf.Tensor {
+  const { rate, noiseShape } = fields<Dropout>(layer);
+  if (!(rate > 0 && rate < 1)) return x;
+  const limit = -1.6732632423543772 * 1.0507009873554805;
+  const a = ((1 - rate) * (1 + rate * limit ** 2)) ** -0.5;
+  const shape = noiseShape?.map((n, i) => n ?? x.shape[i]!) ?? x.shape;
+  const keep = tf.cast(tf.greaterEqual(draw(shape), rate), "float32");
+  const held = tf.add(tf.mul(x, keep), tf.mul(tf.sub(1, keep), limit));
+  return tf.add(tf.mul(held, a), -a * limit * rate);
+}
+
+/** Standard normal numbers by the transform of Box and Muller. */
+function normal(shape: number[], draw: Draw): tf.Tensor {
+  const radius = tf.sqrt(tf.mul(-2, tf.log(tf.sub(1, draw(shape)))));
+  return tf.mul(radius, tf.cos(tf.mul(2 * Math.PI, draw(shape))));
+}
