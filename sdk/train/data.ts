@@ -35,6 +35,8 @@ export interface Data {
   readonly train: Examples;
   readonly validation?: Examples;
   readonly test?: Examples;
+  /** How training images may be changed without changing their class; absent, they are used as they are. */
+  readonly augment?: BatchOptions["augment"];
 }
 
 /** Examples whose shape, number of classes and batches per epoch are known and checked. */
@@ -171,6 +173,9 @@ function checkBatch(
 function describe(value: unknown): string {
   if (value === null || typeof value !== "object") return String(value);
   return `{ ${Object.entries(value)
-    .map(([key, v]) => `${key}: ${v === null ? "null" : typeof v === "object" ? (v.constructor?.name ?? "object") : typeof v}`)
+    .map(
+      ([key, v]) =>
+        `${key}: ${v === null ? "null" : typeof v === "object" ? (v.constructor?.name ?? "object") : typeof v}`,
+    )
     .join(", ")} }`;
 }

@@ -8,6 +8,7 @@ import { type Adam, adamUpdate } from "./adam.js";
 import { countCorrect, crossEntropy } from "./objective.js";
 import type { Policy } from "./policy.js";
 import type { Snapshot } from "./snapshot.js";
+import { prefixed, under } from "./state.js";
 
 /** Parameters that share an optimizer and a learning rate. `keys` are state keys such as "variable/conv1/kernel". */
 export interface Group {
@@ -22,8 +23,17 @@ export interface Program {
   update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
   /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct`. Running statistics, frozen. */
   readonly evaluate: (inputs: TensorMap) => TensorMap;
-  /** A training-mode forward pass that returns the batch's `statistics/*` and the model's own updates, no gradient. */
+  /** The model's own updates (moving averages) for one batch, with frozen quantizers and without a gradient. */
   readonly observe: (inputs: TensorMap) => TensorMap;
+}
+
+/** "train" moves the running statistics, "observe" only the model's own moving averages, "evaluate" nothing. */
+type Mode = "train" | "observe" | "evaluate";
+
+/** What a forward pass leaves besides its outputs. */
+interface Seen {
+  readonly statistics: TensorMap;
+  readonly updates: TensorMap;
 }
 
 /** Makes the program of `policy` on `graph`. `signed` says of each node whether its values may be negative. */
@@ -38,18 +48,19 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
   );
 
   /** The whole network on one batch. Everything a caller may want besides the loss is left in `seen`. */
-  const forward = (inputs: TensorMap, training: boolean, seen: { statistics: TensorMap; updates: TensorMap }) => {
+  const forward = (inputs: TensorMap, mode: Mode, seen: Seen): tf.Tensor => {
     const mixes = policy.mix(under(inputs, "parameter/"), under(inputs, "control/"));
     const scales = quantizers.size > 0 ? tf.unstack(inputs["parameter/scale"]!) : [];
     const { outputs, updates } = graph.forward(under(inputs, "variable/"), inputs["x"]!, {
-      training,
+      training: mode !== "evaluate",
       logits: true,
       ...(inputs["control/seed"] && { seed: inputs["control/seed"] }),
       quantize: (node, x) => {
         const quantizer = quantizers.get(node.id);
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
-        const measured = node.kind === "weight" ? statistics(x) : runningStatistics(node, x, inputs, training, seen);
+        const measured =
+          node.kind === "weight" ? statistics(x) : runningStatistics(node, x, inputs, mode, seen);
         return quantize(x, quantizer.fit(measured, mix.p, mix.active), scales[quantizer.index]);
       },
     });
@@ -60,18 +71,24 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
   return {
     update: (groups) => (inputs) => {
       const keys = groups.flatMap((group) => group.keys);
-      const seen = { statistics: {} as TensorMap, updates: {} as TensorMap };
+      const seen: Seen = { statistics: {}, updates: {} };
       const parts: TensorMap = {};
       const objective = (...values: tf.Tensor[]): tf.Tensor => {
         const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
-        const logits = forward(at, true, seen);
+        const logits = forward(at, "train", seen);
         const loss = crossEntropy(logits, inputs["y"]!);
         const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
         Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs["y"]!) });
-        for (const kept of [parts, seen.statistics, seen.updates]) for (const t of Object.values(kept)) tf.keep(t);
+        for (const kept of [parts, seen.statistics, seen.updates])
+          for (const t of Object.values(kept)) tf.keep(t);
         return tf.add(loss, penalty) as tf.Scalar;
       };
-      const { grads } = tf.engine().gradients(() => objective(...keys.map((key) => inputs[key]!)), keys.map((key) => inputs[key]!), undefined, true);
+      const { grads } = tf.engine().gradients(
+        () => objective(...keys.map((key) => inputs[key]!)),
+        keys.map((key) => inputs[key]!),
+        undefined,
+        true,
+      );
       const outputs: TensorMap = { ...parts };
       let index = 0;
       for (const { name, keys: own, adam } of groups) {
@@ -98,7 +115,7 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
     },
 
     evaluate: (inputs) => {
-      const logits = forward(inputs, false, { statistics: {}, updates: {} });
+      const logits = forward(inputs, "evaluate", { statistics: {}, updates: {} });
       const count = logits.shape[0]!;
       return {
         loss: tf.mul(crossEntropy(logits, inputs["y"]!), count),
@@ -107,13 +124,9 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
     },
 
     observe: (inputs) => {
-      const seen = { statistics: {} as TensorMap, updates: {} as TensorMap };
-      const logits = forward(inputs, true, seen);
-      return {
-        ...prefixed("statistics/", seen.statistics),
-        ...prefixed("variable/", seen.updates),
-        loss: crossEntropy(logits, inputs["y"]!),
-      };
+      const seen: Seen = { statistics: {}, updates: {} };
+      forward(inputs, "observe", seen);
+      return prefixed("variable/", seen.updates);
     },
   };
 }
@@ -128,11 +141,11 @@ function runningStatistics(
   node: QuantizingNode,
   x: tf.Tensor,
   inputs: TensorMap,
-  training: boolean,
-  seen: { statistics: TensorMap },
+  mode: Mode,
+  seen: Seen,
 ): tf.Tensor1D {
   const running = inputs[`statistics/${node.id}`] as tf.Tensor1D;
-  if (!training) return running;
+  if (mode !== "train") return running;
   const momentum = tf.tensor1d(MOMENTUM);
   const next = tf.add(tf.mul(running, momentum), tf.mul(statistics(x), tf.sub(1, momentum))) as tf.Tensor1D;
   seen.statistics[node.id] = next;
@@ -141,16 +154,7 @@ function runningStatistics(
 
 function project(policy: Policy, key: string, value: tf.Tensor): tf.Tensor {
   if (key === "parameter/scale") return tf.clipByValue(value, 0.05, 20);
-  return key.startsWith("parameter/") ? (policy.project?.(key.slice("parameter/".length), value) ?? value) : value;
-}
-
-/** The entries of `map` whose key starts with `prefix`, without it. */
-function under(map: TensorMap, prefix: string): TensorMap {
-  return Object.fromEntries(
-    Object.entries(map).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])),
-  );
-}
-
-function prefixed(prefix: string, map: TensorMap): TensorMap {
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [prefix + key, value]));
+  return key.startsWith("parameter/")
+    ? (policy.project?.(key.slice("parameter/".length), value) ?? value)
+    : value;
 }

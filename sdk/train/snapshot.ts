@@ -29,7 +29,11 @@ export async function toHost(map: TensorMap): Promise<Record<string, HostTensor>
       const data = await tensor.data();
       return [
         name,
-        { shape: [...tensor.shape], dtype: tensor.dtype as HostTensor["dtype"], data: data.slice() as HostTensor["data"] },
+        {
+          shape: [...tensor.shape],
+          dtype: tensor.dtype as HostTensor["dtype"],
+          data: data.slice() as HostTensor["data"],
+        },
       ];
     }),
   );

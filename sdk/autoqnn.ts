@@ -1,0 +1,300 @@
+import type * as tf from "@tensorflow/tfjs";
+import type { z } from "zod";
+import { engine } from "./engine/index.js";
+import { AutoqnnError } from "./errors.js";
+import { generate, type QuantizedModel } from "./generate/index.js";
+import { checkBudget } from "./graph/budget.js";
+import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
+import { schemeAt } from "./learn/learn.js";
+import { learnStage } from "./learn/stage.js";
+import { checkWeights } from "./model/index.js";
+import { checked, LearnOptions, PlanOptions, SearchOptions, TuneOptions } from "./options.js";
+import { bitsOverTime, type Figure, lossOverTime, thetaOverTime } from "./report/figures.js";
+import { searchStage } from "./search/stage.js";
+import type { SchemeName } from "./staircase/schemes.js";
+import { calibrate, uncalibrated } from "./train/calibrate.js";
+import type { Data } from "./train/data.js";
+import { describeRun } from "./train/describe.js";
+import type { Assignment } from "./train/policy.js";
+import { rangeOf } from "./train/program.js";
+import type { AnyRun, LearnRun, SearchRun, StageRun, TuneRun } from "./train/run.js";
+import type { Snapshot } from "./train/snapshot.js";
+import { tuneStage } from "./train/tune.js";
+import { openWorkbench, type Workbench } from "./train/workbench.js";
+
+/** How a model becomes a plan: data, seed, and which nodes are quantized. */
+export type AutoqnnOptions = Omit<z.input<typeof PlanOptions>, "data"> & { readonly data?: Data };
+export type SearchSchemesOptions = z.input<typeof SearchOptions>;
+export type LearnPrecisionOptions = z.input<typeof LearnOptions>;
+export type FineTuneOptions = z.input<typeof TuneOptions>;
+
+/** What every state of a plan can do. Nothing is computed before `generate()` or `run()` is called. */
+export interface Generates {
+  /** The quantized graph that the plan works on; `graph.table()` shows every node before any training. */
+  readonly graph: QuantizedGraph;
+  /** Runs what is left of the plan and packs the result. */
+  generate(): Promise<QuantizedModel>;
+}
+
+/** A model before any stage. */
+export interface Start extends Generates {
+  searchSchemes(options?: SearchSchemesOptions): Searched;
+  learnPrecision(options?: LearnPrecisionOptions): Learned;
+  fineTune(options?: FineTuneOptions): Tuned;
+}
+
+/** A plan that searches schemes, and may go on. */
+export interface Searched extends Generates {
+  learnPrecision(options?: LearnPrecisionOptions): Learned;
+  fineTune(options?: FineTuneOptions): Tuned;
+  /** Runs up to here: the stage's result, from which the plan goes on. */
+  run(): Promise<SearchRun & Shown & Omit<Searched, "run">>;
+}
+
+/** A plan that learns bitwidths, and may go on. */
+export interface Learned extends Generates {
+  fineTune(options?: FineTuneOptions): Tuned;
+  run(): Promise<LearnRun & Shown & Omit<Learned, "run">>;
+}
+
+/** A complete plan. */
+export interface Tuned extends Generates {
+  run(): Promise<TuneRun & Shown & Omit<Tuned, "run">>;
+}
+
+/** What a stage's result can do besides holding its values. */
+export interface Shown {
+  /** The stage's most telling figure, for plotly. */
+  plot(): Figure;
+  toString(): string;
+}
+
+/** What stands at a node for which no stage and no pin has decided. */
+const DEFAULT = Object.freeze({ scheme: "clip" as SchemeName, bits: 8 });
+
+/** Batches of training data from which ranges and first statistics are taken. */
+const CALIBRATION_BATCHES = 8;
+
+/**
+ * Starts a plan: takes a trained model and gives back, by `generate()`, one whose weights and layer inputs each have their
+ * own quantizing scheme and bitwidth. A plan is immutable and lazy; every method returns a new plan, and plans that share
+ * a beginning run it once.
+ *
+ * @throws AutoqnnError `bad-model` when a weight is not finite, `bad-option` for an option that is not one.
+ * @example
+ * const data = await datasets.fashionMnist();
+ * const quantized = await autoqnn(model, { data, seed: 7 })
+ *   .searchSchemes({ epochs: 3 })
+ *   .learnPrecision({ epochs: 5, budget: { averageBits: 2 } })
+ *   .fineTune({ epochs: 5 })
+ *   .generate();
+ */
+export function autoqnn(model: tf.LayersModel, options: AutoqnnOptions = {}): Start {
+  const { exclude, pin, quantizeInput, seed, batchSize, activations } = checked(
+    PlanOptions,
+    options,
+    "autoqnn",
+  );
+  checkWeights(model);
+  const { data } = options;
+  const graph = quantizedGraph(model, { exclude, pin, quantizeInput });
+  const bench = once(async () =>
+    openWorkbench(await engine(), graph, data ?? missingData(), { seed, batchSize }),
+  );
+  const calibrated = once(async () => {
+    const { engine, train } = await bench();
+    const snapshot = await calibrate(engine, graph, train, { batchSize, batches: CALIBRATION_BATCHES, seed });
+    return activations === "reference" ? { ...snapshot, signed: mapTrue(snapshot.signed) } : snapshot;
+  });
+  const origin: Origin = { graph, seed, bench, calibrated, data: data !== undefined };
+  return Object.freeze({
+    graph,
+    searchSchemes: (given?: SearchSchemesOptions) => searched(origin, undefined, given),
+    learnPrecision: (given?: LearnPrecisionOptions) => learned(origin, undefined, given),
+    fineTune: (given?: FineTuneOptions) => tuned(origin, undefined, given),
+    generate: () => generateFrom(origin, undefined),
+  });
+}
+
+/** What all plans on one model share. */
+interface Origin {
+  readonly graph: QuantizedGraph;
+  readonly seed: number;
+  readonly data: boolean;
+  readonly bench: () => Promise<Workbench>;
+  readonly calibrated: () => Promise<Snapshot>;
+}
+
+/** A stage of a plan: what it must find in order before any training, and its result, computed at most once. */
+interface Stage<R extends AnyRun = AnyRun> {
+  readonly check: () => Promise<void>;
+  readonly result: () => Promise<R>;
+}
+
+/** Where a stage starts. */
+interface Point {
+  readonly bench: Workbench;
+  readonly snapshot: Snapshot;
+  readonly assignment: Assignment;
+}
+
+function searched(
+  origin: Origin,
+  before: Stage | undefined,
+  given: SearchSchemesOptions | undefined,
+): Searched {
+  const options = checked(SearchOptions, given, "searchSchemes");
+  const stage = staged(
+    origin,
+    before,
+    async () => {
+      if (options.budget)
+        await checkBudget(options.budget, origin.graph, choices(origin.graph, [options.bits].flat()));
+    },
+    ({ bench, snapshot }) => searchStage(bench, snapshot, options),
+  );
+  const next = Object.freeze({
+    graph: origin.graph,
+    learnPrecision: (more?: LearnPrecisionOptions) => learned(origin, stage, more),
+    fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
+    generate: () => generateFrom(origin, stage),
+  });
+  return Object.freeze({ ...next, run: async () => shown(await checkedResult(stage), next, thetaOverTime) });
+}
+
+function learned(
+  origin: Origin,
+  before: Stage | undefined,
+  given: LearnPrecisionOptions | undefined,
+): Learned {
+  const options = checked(LearnOptions, given, "learnPrecision");
+  const [least, most] = options.bits;
+  const widths = Array.from({ length: most - least + 1 }, (_, i) => least + i);
+  const stage = staged(
+    origin,
+    before,
+    () => checkBudget(options.budget, origin.graph, choices(origin.graph, widths)),
+    ({ bench, snapshot, assignment }) => {
+      const schemes = Object.fromEntries(Object.entries(assignment).map(([id, { scheme }]) => [id, scheme]));
+      return learnStage(bench, snapshot, schemes, options);
+    },
+  );
+  const next = Object.freeze({
+    graph: origin.graph,
+    fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
+    generate: () => generateFrom(origin, stage),
+  });
+  return Object.freeze({ ...next, run: async () => shown(await checkedResult(stage), next, bitsOverTime) });
+}
+
+function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions | undefined): Tuned {
+  const options = checked(TuneOptions, given, "fineTune");
+  const stage = staged(origin, before, undefined, ({ bench, snapshot, assignment }) =>
+    tuneStage(bench, snapshot, assignment, options),
+  );
+  const next = Object.freeze({ graph: origin.graph, generate: () => generateFrom(origin, stage) });
+  return Object.freeze({
+    ...next,
+    run: async () => shown(await checkedResult(stage), next, (run) => lossOverTime([run])),
+  });
+}
+
+function staged<R extends AnyRun>(
+  origin: Origin,
+  before: Stage | undefined,
+  check: (() => Promise<void>) | undefined,
+  work: (from: Point) => Promise<R>,
+): Stage<R> {
+  return {
+    check: async () => {
+      if (!origin.data) missingData();
+      await before?.check();
+      await check?.();
+    },
+    result: once(async () => {
+      const parent = await before?.result();
+      const bench = await origin.bench();
+      const snapshot = parent?.snapshot ?? (await origin.calibrated());
+      const assignment = parent?.assignment ?? initialAssignment(origin.graph, snapshot);
+      const run = await work({ bench, snapshot, assignment });
+      return parent ? (Object.freeze({ ...run, parent }) as R) : run;
+    }),
+  };
+}
+
+async function checkedResult<R extends AnyRun>(stage: Stage<R>): Promise<R> {
+  await stage.check();
+  return stage.result();
+}
+
+/** A stage's values together with what can be done next. Methods are not enumerable: the values stay plain data. */
+function shown<R extends AnyRun, N extends object>(
+  run: R,
+  next: N,
+  figure: (run: R) => Figure,
+): R & N & Shown {
+  const methods = { ...next, plot: () => figure(run), toString: () => describeRun(run) };
+  const properties = Object.entries(methods).map(([key, value]) => [key, { value, enumerable: false }]);
+  return Object.freeze(Object.defineProperties({ ...run }, Object.fromEntries(properties))) as R & N & Shown;
+}
+
+async function generateFrom(origin: Origin, stage: Stage | undefined): Promise<QuantizedModel> {
+  if (stage) {
+    const run = await checkedResult(stage);
+    return generate(origin.graph, run.snapshot, run.assignment, provenance(origin.seed, run));
+  }
+  const snapshot = origin.data ? await origin.calibrated() : await uncalibrated(origin.graph);
+  const assignment = initialAssignment(origin.graph, snapshot);
+  return generate(origin.graph, snapshot, assignment, provenance(origin.seed, undefined));
+}
+
+/** What stands at every node before any stage: what is pinned, else clip at 8 bits. Inputs need statistics. */
+function initialAssignment(graph: QuantizedGraph, snapshot: Snapshot): Assignment {
+  const known = graph.nodes.filter((node) => node.kind === "weight" || snapshot.statistics[node.id]);
+  return Object.fromEntries(
+    known.map((node) => {
+      const bits = node.pin?.bits ?? DEFAULT.bits;
+      const range = rangeOf(node, snapshot.signed[node.id] ?? true);
+      return [node.id, { scheme: schemeAt(node.pin?.scheme ?? DEFAULT.scheme, bits, range), bits }];
+    }),
+  );
+}
+
+/** The bitwidths each node may get. */
+function choices(graph: QuantizedGraph, widths: readonly number[]): Record<string, readonly number[]> {
+  return Object.fromEntries(graph.nodes.map((node) => [node.id, node.pin?.bits ? [node.pin.bits] : widths]));
+}
+
+/** What the artifact tells of its making. No times and no paths: the same plan and seed give the same bytes. */
+function provenance(seed: number, last: AnyRun | undefined) {
+  const stages = [];
+  for (let run: StageRun | undefined = last; run; run = run.parent) {
+    const { kind, options, validation } = run;
+    const chosen = "chosen" in run ? { chosen: run.chosen } : {};
+    stages.unshift({ kind, options, ...(validation && { validation }), ...chosen });
+  }
+  return { seed, stages };
+}
+
+function missingData(): never {
+  throw new AutoqnnError(
+    "bad-option",
+    "Expected data for a stage that trains, received none.",
+    "Pass it with the model: autoqnn(model, { data: await datasets.fashionMnist() }).",
+  );
+}
+
+const mapTrue = (map: Readonly<Record<string, boolean>>): Record<string, boolean> =>
+  Object.fromEntries(Object.keys(map).map((key) => [key, true]));
+
+/** `work`, done at most once; a failure is forgotten, so that it can be tried again. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= work().catch((error) => {
+      result = undefined;
+      throw error;
+    });
+    return result;
+  };
+}

@@ -1,0 +1,112 @@
+import { z } from "zod";
+import { AutoqnnError } from "./errors.js";
+import { type SchemeName, schemes } from "./staircase/schemes.js";
+import type { OnProgress } from "./train/progress.js";
+
+const NAMES = Object.keys(schemes) as [SchemeName, ...SchemeName[]];
+
+const count = z.number().int().positive();
+const rate = z.number().positive().finite();
+const bitwidth = z.number().int().min(1).max(8);
+const scheme = z.enum(NAMES);
+const relative = z.string().regex(/^\d+(\.\d+)?x$/, 'a factor such as "16x"') as z.ZodType<`${number}x`>;
+
+/** See `Budget` in graph/budget.ts for units. */
+const budget = z
+  .strictObject({
+    averageBits: z
+      .union([
+        z.number().min(1).max(32),
+        z.strictObject({
+          weights: z.number().min(1).max(32).exactOptional(),
+          activations: z.number().min(1).max(32).exactOptional(),
+        }),
+      ])
+      .exactOptional(),
+    modelSize: z.union([z.number().positive(), relative]).exactOptional(),
+    memory: z.union([z.number().positive(), relative]).exactOptional(),
+    bitOperations: z.union([z.number().positive(), relative]).exactOptional(),
+  })
+  .refine((value) => Object.values(value).some((limit) => limit !== undefined), "at least one limit");
+
+const stage = {
+  epochs: z.number().positive().optional(),
+  steps: count.optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onProgress: z.custom<OnProgress>((value) => typeof value === "function", "a function").optional(),
+  checkpoint: z.string().min(1).optional(),
+};
+
+const both = <T extends z.ZodType>(list: T) =>
+  z.union([list, z.strictObject({ weights: list, activations: list })]);
+
+export const PlanOptions = z.strictObject({
+  data: z
+    .custom<object>(
+      (value) => typeof value === "object" && value !== null && "train" in value,
+      "{ train, validation?, test? }",
+    )
+    .optional(),
+  seed: z.number().int().nonnegative().default(0),
+  batchSize: count.default(128),
+  exclude: z.array(z.string()).default([]),
+  pin: z
+    .record(z.string(), z.strictObject({ scheme: scheme.exactOptional(), bits: bitwidth.exactOptional() }))
+    .default({}),
+  quantizeInput: z.boolean().default(false),
+  /** "range-aware": inputs that are never negative get unsigned quantizers; "reference": signed ones everywhere. */
+  activations: z.enum(["range-aware", "reference"]).default("range-aware"),
+});
+
+export const SearchOptions = z.strictObject({
+  ...stage,
+  granularity: z.enum(["layer", "model"]).default("layer"),
+  candidates: both(z.array(scheme).min(1)).default([...NAMES]),
+  bits: z.union([bitwidth, z.array(bitwidth).min(1)]).default(2),
+  budget: budget.optional(),
+  update: z.enum(["together", "turns"]).default("together"),
+  temperature: z.tuple([rate, rate]).default([2, 0.2]),
+  learningRate: z.strictObject({ weights: rate.default(3e-3), theta: rate.default(0.02) }).prefault({}),
+});
+
+export const LearnOptions = z.strictObject({
+  ...stage,
+  budget: budget.default({ averageBits: 2 }),
+  bits: z.tuple([bitwidth, bitwidth]).default([1, 8]),
+  start: z.number().min(1).max(8).default(3),
+  trialSteps: count.optional(),
+  learningRate: z.strictObject({ weights: rate.default(3e-3), bits: rate.default(0.01) }).prefault({}),
+});
+
+export const TuneOptions = z.strictObject({
+  ...stage,
+  reestimate: count.default(100),
+  learningRate: rate.default(3e-3),
+});
+
+/**
+ * Checks `value` against a schema and fills in its defaults.
+ *
+ * @throws AutoqnnError `bad-option` that names the option, what was expected and what came.
+ */
+export function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const result = schema.safeParse(value ?? {}, { reportInput: true });
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const path = [where, ...issue.path].join(".");
+  const given = issue.input === undefined ? "" : ` Received ${print(issue.input)}.`;
+  throw new AutoqnnError("bad-option", `At ${path}: ${issue.message}.${given}`, hint(issue, schema));
+}
+
+function hint(issue: z.core.$ZodIssue, schema: z.ZodType): string {
+  if (issue.code === "unrecognized_keys" && schema instanceof z.ZodObject) {
+    return `Options are ${Object.keys(schema.shape).join(", ")}.`;
+  }
+  if (issue.code === "invalid_value") return `Choose among ${issue.values.join(", ")}.`;
+  return "See the option's documentation for its range.";
+}
+
+function print(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

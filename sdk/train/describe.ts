@@ -1,0 +1,30 @@
+import type { AnyRun } from "./run.js";
+
+const TITLES = { search: "Scheme search", learn: "Precision learning", tune: "Fine-tuning" } as const;
+
+/** A stage's result in a few lines: what it did, how it went, and what stands at every node. */
+export function describeRun(run: AnyRun): string {
+  const { history, validation, assignment } = run;
+  const last = history.loss.subarray(-20);
+  const loss = last.reduce((sum, value) => sum + value, 0) / last.length;
+  const lines = [
+    `${TITLES[run.kind]}: ${history.steps} steps in ${history.seconds.toFixed(0)} s, training loss ${loss.toFixed(3)}`,
+  ];
+  if (validation) {
+    lines.push(
+      `validation: loss ${validation.loss.toFixed(4)}, accuracy ${(100 * validation.accuracy).toFixed(2)} %`,
+    );
+  }
+  if (run.kind === "learn") {
+    for (const { name, validation: score } of run.arms) {
+      const mark = name === run.chosen ? " (chosen)" : "";
+      lines.push(`rounding by ${name}: ${score ? `loss ${score.loss.toFixed(4)}` : "not tried"}${mark}`);
+    }
+  }
+  const width = Math.max(...Object.keys(assignment).map((id) => id.length));
+  for (const [id, { scheme, bits }] of Object.entries(assignment)) {
+    const real = run.kind === "learn" ? `  (b = ${run.learned[id]!.toFixed(2)})` : "";
+    lines.push(`  ${id.padEnd(width)}  ${scheme} ${bits} bit${bits === 1 ? "" : "s"}${real}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,48 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Engine } from "../engine/engine.js";
+import type { QuantizedGraph } from "../graph/graph.js";
+import type { Source } from "./data.js";
+import type { Policy } from "./policy.js";
+import { program } from "./program.js";
+import type { Score } from "./run.js";
+import type { Snapshot } from "./snapshot.js";
+import { stateOf } from "./state.js";
+
+/** Everything an evaluation depends on. */
+export interface Evaluation {
+  readonly engine: Engine;
+  readonly graph: QuantizedGraph;
+  readonly snapshot: Snapshot;
+  readonly policy: Policy;
+  readonly source: Source;
+  readonly batchSize: number;
+}
+
+/** Mean loss and accuracy of a snapshot over all of `source`, with frozen statistics. */
+export async function evaluate({
+  engine,
+  graph,
+  snapshot,
+  policy,
+  source,
+  batchSize,
+}: Evaluation): Promise<Score> {
+  const step = engine.compile("evaluate", program(graph, policy, snapshot.signed).evaluate);
+  const state = stateOf(graph, snapshot, policy);
+  let loss = 0;
+  let correct = 0;
+  let count = 0;
+  try {
+    for await (const { x, y } of source.epoch({ batchSize })) {
+      const outputs = await step.run({ ...state, x, y });
+      loss += (await outputs["loss"]!.data())[0]!;
+      correct += (await outputs["correct"]!.data())[0]!;
+      count += x.shape[0]!;
+      tf.dispose([x, y, outputs]);
+    }
+  } finally {
+    step.dispose();
+    tf.dispose(state);
+  }
+  return { loss: loss / count, accuracy: correct / count, count };
+}

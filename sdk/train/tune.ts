@@ -1,0 +1,63 @@
+import { reestimate } from "./calibrate.js";
+import { type Trained, train, type Watch } from "./loop.js";
+import { type Assignment, fixedPolicy } from "./policy.js";
+import type { TuneRun } from "./run.js";
+import type { Schedule } from "./schedule.js";
+import type { Snapshot } from "./snapshot.js";
+import { type Length, recorded, stageOf, stepsOf, validate, type Workbench, watchOf } from "./workbench.js";
+
+/** Options of the stage, checked and complete. */
+export interface TuneStageOptions extends Length {
+  readonly learningRate: number;
+  /** How many batches the moving averages of batch normalisation are re-estimated from at the end. */
+  readonly reestimate: number;
+}
+
+const WARMUP = 50;
+const EPOCHS = 3;
+
+/** Trains weights and scales with the quantizers of `assignment` in place. */
+export function trainFixed(
+  bench: Workbench,
+  name: string,
+  start: Snapshot,
+  assignment: Assignment,
+  { steps, schedule, watch }: { steps: number; schedule: Schedule; watch: Watch },
+): Promise<Trained> {
+  const updates = [
+    { parameters: "weights", schedule },
+    { parameters: "scale", schedule },
+  ];
+  const policy = fixedPolicy(assignment);
+  return train(stageOf(bench, name, start, policy, [{ updates, source: bench.train }], steps), watch);
+}
+
+/** Fine-tuning: trains with the quantizers in place down to a learning rate of zero, then re-estimates batch norm. */
+export async function tuneStage(
+  bench: Workbench,
+  start: Snapshot,
+  assignment: Assignment,
+  options: TuneStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
+): Promise<TuneRun> {
+  const { snapshot: trained, history } = await trainFixed(bench, "fine-tune", start, assignment, {
+    steps: stepsOf(bench, options, EPOCHS),
+    schedule: { peak: options.learningRate, warmup: WARMUP, floor: 0 },
+    watch: watchOf(options),
+  });
+  const { engine, graph, train: source, batchSize, seed } = bench;
+  const policy = fixedPolicy(assignment);
+  const snapshot = await reestimate(engine, graph, trained, policy, source, {
+    batchSize,
+    batches: options.reestimate,
+    seed,
+  });
+  return Object.freeze({
+    kind: "tune",
+    options: recorded(options),
+    seed,
+    history,
+    assignment,
+    snapshot,
+    ...(bench.validated && { validation: await validate(bench, snapshot, policy) }),
+  });
+}

@@ -1,0 +1,127 @@
+import type { Engine } from "../engine/engine.js";
+import { AutoqnnError } from "../errors.js";
+import type { QuantizedGraph } from "../graph/graph.js";
+import { type BatchOptions, checkedSource, type Data, type Source } from "./data.js";
+import { evaluate } from "./evaluate.js";
+import type { Phase, Watch } from "./loop.js";
+import type { Policy } from "./policy.js";
+import type { Score } from "./run.js";
+import type { Snapshot } from "./snapshot.js";
+
+/** What all stages of one plan share: where they run, on what, and with which data. */
+export interface Workbench {
+  readonly engine: Engine;
+  readonly graph: QuantizedGraph;
+  readonly train: Source;
+  /** Where choices are made; the training data itself when there is no validation split. */
+  readonly held: Source;
+  readonly validated: boolean;
+  readonly seed: number;
+  readonly batchSize: number;
+  readonly augment?: BatchOptions["augment"];
+}
+
+/** How long a stage trains: `steps`, or `epochs` of the training data (a fraction is allowed). */
+export interface Length {
+  readonly steps?: number | undefined;
+  readonly epochs?: number | undefined;
+}
+
+/** Checks the data against the model and gathers what the stages share. Throws AutoqnnError `bad-data`. */
+export async function openWorkbench(
+  engine: Engine,
+  graph: QuantizedGraph,
+  data: Data,
+  { seed, batchSize }: { seed: number; batchSize: number },
+): Promise<Workbench> {
+  const shape = modelShape(graph);
+  const train = await checkedSource("train", data.train, shape);
+  const held = data.validation && (await checkedSource("validation", data.validation, shape));
+  return {
+    engine,
+    graph,
+    train,
+    held: held ?? train,
+    validated: held !== undefined,
+    seed,
+    batchSize,
+    ...(data.augment && { augment: data.augment }),
+  };
+}
+
+/** The shape a batch must have for this model. Throws AutoqnnError `bad-model` unless it is a classifier. */
+export function modelShape({ model }: QuantizedGraph): {
+  inputShape: readonly (number | null)[];
+  classes: number;
+} {
+  const { inputs, outputs } = model;
+  const classes = outputs[0]!.shape.at(-1);
+  if (
+    inputs.length !== 1 ||
+    outputs.length !== 1 ||
+    outputs[0]!.shape.length !== 2 ||
+    !classes ||
+    classes < 2
+  ) {
+    throw new AutoqnnError(
+      "bad-model",
+      `Expected a classifier with one input and one output [n, classes] to train, received ${inputs.length} inputs and outputs of shapes ${outputs.map(({ shape }) => `[${shape.map((d) => d ?? "n").join(", ")}]`).join(", ")}.`,
+      "Training stages use cross-entropy over classes; generate() alone quantizes any model without training.",
+    );
+  }
+  return { inputShape: inputs[0]!.shape, classes };
+}
+
+/** The number of steps that `length` means on this workbench. */
+export function stepsOf(bench: Workbench, length: Length, epochs: number): number {
+  if (length.steps !== undefined) return length.steps;
+  return Math.max(
+    1,
+    Math.round((length.epochs ?? epochs) * bench.train.batchesPerEpoch(bench.batchSize, true)),
+  );
+}
+
+/** What `train` needs besides the policy and the phases. */
+export function stageOf(
+  bench: Workbench,
+  name: string,
+  snapshot: Snapshot,
+  policy: Policy,
+  phases: readonly Phase[],
+  steps: number,
+) {
+  const { engine, graph, batchSize, seed, augment } = bench;
+  return {
+    name,
+    engine,
+    graph,
+    snapshot,
+    policy,
+    phases,
+    steps,
+    batchSize,
+    seed,
+    ...(augment && { augment }),
+  };
+}
+
+/** Loss and accuracy of a snapshot on the held-out data. */
+export function validate(bench: Workbench, snapshot: Snapshot, policy: Policy): Promise<Score> {
+  const { engine, graph, held: source } = bench;
+  return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500 });
+}
+
+/** The part of a stage's options that says how to watch it. */
+export function watchOf(options: { [K in keyof Watch]?: Watch[K] | undefined }): Watch {
+  const { signal, onProgress, checkpoint } = options;
+  return { ...(signal && { signal }), ...(onProgress && { onProgress }), ...(checkpoint && { checkpoint }) };
+}
+
+/** Options as they are kept with a result: what can be written as JSON. */
+export function recorded(options: object): Readonly<Record<string, unknown>> {
+  return JSON.parse(
+    JSON.stringify(options, (key, value) =>
+      ["signal", "onProgress", "checkpoint"].includes(key) ? undefined : value,
+    ),
+  );
+}
