@@ -1,0 +1,130 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { AutoqnnError } from "../../errors.js";
+import { device, place } from "./place.mjs";
+
+/** The values of a tensor on the host: a typed array, or the bytes of each string. */
+export type HostValues = Float32Array | Int32Array | Uint8Array | Uint8ClampedArray | Uint8Array[];
+
+/** A tensor's id in the addon, with its TensorFlow dtype. Ids below 0 are values of a graph. */
+export interface Metadata {
+  readonly id: number;
+  readonly dtype: number;
+  readonly shape: number[];
+}
+
+/** An attribute as tfjs's kernels write it; `type` is one of the `TF_ATTR_*` constants. */
+export interface Attribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+/** A TensorFlow graph under construction. Every method throws TensorFlow's message. */
+export interface Graph {
+  placeholder(dtype: number, shape: readonly number[]): Metadata;
+  constant(shape: readonly number[], dtype: number, values: HostValues): Metadata;
+  operation(
+    type: string,
+    attributes: readonly Attribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): Metadata[];
+  /** Turns the graph into a function of the context and returns the function's name. */
+  finish(label: string, inputs: readonly number[], outputs: readonly number[]): string;
+}
+
+/** The native surface, all of it. */
+export interface Addon {
+  readonly Graph: new () => Graph;
+  readonly TF_Version: string;
+  readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
+  readonly TF_INT64: number;
+  readonly TF_BOOL: number;
+  readonly TF_COMPLEX64: number;
+  readonly TF_STRING: number;
+  readonly TF_UINT8: number;
+  readonly TF_ATTR_STRING: number;
+  readonly TF_ATTR_INT: number;
+  readonly TF_ATTR_FLOAT: number;
+  readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_TYPE: number;
+  readonly TF_ATTR_SHAPE: number;
+  /** Makes the process's context, with that many threads within and between operations. */
+  open(threads: number, gpu: boolean): void;
+  createTensor(shape: readonly number[], dtype: number, values: HostValues): number;
+  /** A second id of the same tensor. */
+  retainTensor(id: number): number;
+  deleteTensor(id: number): void;
+  tensorDataSync(id: number): HostValues | BigInt64Array;
+  executeOp(
+    type: string,
+    attributes: readonly Attribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): Metadata[];
+  /** Runs a function off the JavaScript thread; its inputs live until it ends, whoever deletes them. */
+  runFunction(name: string, inputs: readonly number[], outputs: number): Promise<Metadata[]>;
+  removeFunction(name: string): void;
+  isUsingGpuDevice(): boolean;
+  getNumOfTensors(): number;
+}
+
+function threads(): number {
+  const asked = process.env.AUTOQNN_THREADS;
+  if (!asked) return availableParallelism();
+  const count = Number(asked);
+  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected a number of threads from 1 to 1024, received "${asked}" at AUTOQNN_THREADS.`,
+    "Set another number, or unset it to use every core.",
+  );
+}
+
+/**
+ * Loads libtensorflow and makes its context, once per process.
+ *
+ * @throws AutoqnnError `engine` where the native parts are missing, `bad-option` for a bad AUTOQNN_DEVICE or AUTOQNN_THREADS.
+ */
+export function openAddon(): Addon {
+  const flavour = device();
+  if (flavour === undefined) {
+    throw new AutoqnnError(
+      "bad-option",
+      `Expected "cpu" or "gpu", received "${process.env.AUTOQNN_DEVICE}" at AUTOQNN_DEVICE.`,
+      "Unset it to use the GPU where there is an NVIDIA driver.",
+    );
+  }
+  const count = threads();
+  const { addon: file } = place(flavour);
+  if (!existsSync(file)) {
+    throw new AutoqnnError(
+      "engine",
+      `Expected the native engine at "${file}", found nothing.`,
+      "Run npm run setup.",
+    );
+  }
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+  try {
+    const addon = createRequire(import.meta.url)(file) as Addon;
+    addon.open(count, flavour === "gpu");
+    return addon;
+  } catch (error) {
+    throw new AutoqnnError(
+      "engine",
+      `The native engine at "${file}" does not load: ${reason(error)}.`,
+      "Run npm run setup.",
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The message of whatever was thrown. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,121 @@
+import * as tf from "@tensorflow/tfjs";
+import { AutoqnnError } from "../../errors.js";
+import { checkedInputs, checkedOutputs, disposedStep } from "../contract.js";
+import type { Engine, Step, TensorMap } from "../engine.js";
+import { openAddon, reason } from "./addon.js";
+import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
+import { Trace } from "./trace.js";
+
+/** A body traced for one set of input shapes and types: a function of TensorFlow's context. */
+interface Traced {
+  readonly function: string;
+  readonly trace: Trace;
+  readonly outputs: readonly string[];
+}
+
+class NativeStep implements Step {
+  private readonly functions = new Map<string, Traced>();
+  private names: readonly string[] | undefined;
+  private timing = { milliseconds: 0, count: 0 };
+  private running = 0;
+  private disposed = false;
+
+  constructor(
+    private readonly backend: NativeBackend,
+    private readonly name: string,
+    private readonly body: (inputs: TensorMap) => TensorMap,
+  ) {}
+
+  get traced(): Step["traced"] {
+    return this.timing;
+  }
+
+  async run(inputs: TensorMap): Promise<TensorMap> {
+    if (this.disposed) throw disposedStep(this.name);
+    const names = checkedInputs(this.name, inputs, this.names);
+    this.names = names;
+    const data = names.map((name) => this.backend.tensorMap.get(inputs[name]!.dataId));
+    const traced = this.tracedFor(names, data);
+    const ids = [...data.map((item) => this.backend.materialise(item)), ...traced.trace.captured];
+    this.running++;
+    try {
+      const results = await this.backend.addon.runFunction(traced.function, ids, traced.outputs.length);
+      const tensors = results.map((result) => this.backend.createOutputTensor(result));
+      return Object.fromEntries(traced.outputs.map((name, i) => [name, tensors[i]!]));
+    } catch (error) {
+      throw new AutoqnnError("engine", `Step "${this.name}" failed: ${reason(error)}.`, "Check its inputs.", {
+        cause: error,
+      });
+    } finally {
+      this.running--;
+      if (this.disposed) this.release();
+    }
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.release();
+  }
+
+  private tracedFor(names: readonly string[], data: readonly TensorData[]): Traced {
+    const signature = data.map(({ dtype, shape }) => `${dtype}[${shape}]`).join();
+    const known = this.functions.get(signature);
+    if (known !== undefined) return known;
+    const started = performance.now();
+    const traced = this.trace(names, data);
+    this.timing = {
+      milliseconds: this.timing.milliseconds + performance.now() - started,
+      count: this.timing.count + 1,
+    };
+    this.functions.set(signature, traced);
+    return traced;
+  }
+
+  private trace(names: readonly string[], data: readonly TensorData[]): Traced {
+    const { backend, name } = this;
+    const trace = new Trace(backend.addon, name);
+    let outputs: TensorMap = {};
+    let ids: number[] = [];
+    try {
+      backend.record(trace, () => {
+        const inputs = data.map(({ dtype, shape }) => backend.createOutputTensor(trace.input(dtype, shape)));
+        outputs = checkedOutputs(
+          name,
+          this.body(Object.fromEntries(names.map((key, i) => [key, inputs[i]!]))),
+        );
+        ids = backend.getInputTensorIds(Object.values(outputs));
+      });
+      return { function: trace.finish(ids), trace, outputs: Object.keys(outputs) };
+    } catch (error) {
+      trace.release();
+      throw error;
+    }
+  }
+
+  /** Frees the functions, unless a run still needs one of them. */
+  private release(): void {
+    if (this.running > 0) return;
+    for (const traced of this.functions.values()) {
+      this.backend.addon.removeFunction(traced.function);
+      traced.trace.release();
+    }
+    this.functions.clear();
+  }
+}
+
+/**
+ * The engine on libtensorflow, with tfjs's backend "tensorflow" registered and made the current one.
+ *
+ * @throws AutoqnnError `engine` where the native parts are missing.
+ */
+export async function nativeEngine(): Promise<Engine> {
+  const addon = openAddon();
+  const backend = new NativeBackend(addon);
+  tf.registerBackend(BACKEND, () => backend, 3);
+  await tf.setBackend(BACKEND);
+  return {
+    name: "native",
+    device: addon.isUsingGpuDevice() ? "gpu" : "cpu",
+    compile: (name, body) => new NativeStep(backend, name, body),
+  };
+}
