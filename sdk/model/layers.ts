@@ -1,0 +1,163 @@
+import * as tf from "@tensorflow/tfjs";
+import { badModel } from "./badModel.js";
+import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
+import { deferred } from "./initializers.js";
+
+/** Options that tfjs reads past, with the values that it silently assumes. Any other value would compute wrongly. */
+const ASSUMED: Readonly<Record<string, Config>> = {
+  InputLayer: { sparse: false },
+  ReLU: { negative_slope: 0, threshold: 0 },
+  Conv1D: { groups: 1 },
+  Conv2D: { groups: 1 },
+  Conv3D: { groups: 1 },
+  Conv2DTranspose: { groups: 1 },
+  Conv3DTranspose: { groups: 1 },
+  SeparableConv2D: { groups: 1 },
+  GlobalAveragePooling1D: { keepdims: false },
+  GlobalAveragePooling2D: { keepdims: false },
+  GlobalMaxPooling1D: { keepdims: false },
+  GlobalMaxPooling2D: { keepdims: false },
+  SimpleRNN: { time_major: false, zero_output_for_mask: false },
+  GRU: { reset_after: false, time_major: false, zero_output_for_mask: false },
+  GRUCell: { reset_after: false },
+  LSTM: { time_major: false, zero_output_for_mask: false },
+  BatchNormalization: { renorm: false, virtual_batch_size: null },
+  LayerNormalization: { rms_scaling: false },
+};
+
+/** Options under another name in tfjs. */
+const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  InputLayer: { batch_shape: "batch_input_shape" },
+  LeakyReLU: { negative_slope: "alpha" },
+};
+
+/** Options that mean nothing in the layer, and that tfjs refuses or would misread. */
+const DROPPED: Readonly<Record<string, readonly string[]>> = {
+  InputLayer: ["ragged", "optional"],
+  SeparableConv2D: ["kernel_initializer", "kernel_regularizer", "kernel_constraint"],
+  Bidirectional: ["backward_layer"],
+  Dropout: ["seed"],
+};
+
+const ACTIVATIONS: Readonly<Record<string, string>> = { silu: "swish" };
+
+export interface Reading {
+  /** Keras 3 wrote this, where some words mean something else. */
+  readonly keras3: boolean;
+  /** Values follow: draw none. */
+  readonly weightsFollow: boolean;
+}
+
+/**
+ * One layer, not a container, as tfjs reads it.
+ *
+ * @throws AutoqnnError `bad-model` naming the layer, for a class that tfjs lacks and for an option that it cannot honour.
+ */
+export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfig {
+  const where = `layer "${nameOf(layer)}"`;
+  refuseUnknown(layer, where);
+  const { class_name: kind, config } = layer;
+  for (const [option, assumed] of Object.entries(ASSUMED[kind] ?? {})) {
+    const value = config[option] ?? assumed;
+    if (value !== assumed) {
+      const hint = `tfjs computes ${kind} with ${show(assumed)} only: rebuild the layer without this option.`;
+      throw badModel(`${option} ${show(assumed)} of ${kind}`, show(value), where, hint);
+    }
+  }
+  if (kind === "Bidirectional") refuseUnlikeHalves(config, where);
+  const options = Object.entries(config)
+    .filter(([option]) => !DROPPED[kind]?.includes(option))
+    .map(([option, value]) => [
+      RENAMED[kind]?.[option] ?? option,
+      translateOption(option, value, where, reading),
+    ]);
+  return { class_name: kind, config: Object.fromEntries(options) };
+}
+
+function refuseUnknown({ class_name: kind, module }: LayerConfig, where: string): void {
+  if (kind === "Lambda") {
+    const hint = "Replace it by layers: code inside a model file is never run.";
+    throw badModel("layers without code of their own", "a Lambda layer", where, hint);
+  }
+  const origin = typeof module === "string" ? module : "keras.layers";
+  const foreign = /\.ops(\.|$)/.test(origin) || !/^(tf_)?keras(\.|$)|^tensorflow\./.test(origin);
+  const known = kind in tf.serialization.SerializationMap.getMap().classNameMap;
+  if (known && !(foreign && BUILT_IN.has(kind))) return;
+  throw badModel(
+    "a layer class that tfjs has",
+    foreign ? `${origin}.${kind}` : kind,
+    where,
+    "Build the model from tfjs's own layers, or register the class with tf.serialization.registerClass().",
+  );
+}
+
+const BUILT_IN = new Set(Object.keys(tf.serialization.SerializationMap.getMap().classNameMap));
+
+/** tfjs makes the backward half from the forward one. */
+function refuseUnlikeHalves(config: Config, where: string): void {
+  const [forward, backward] = [config.layer, config.backward_layer];
+  if (!isConfig(backward) || !isConfig(forward)) return;
+  const essence = (half: Config, reversed: boolean): string => {
+    const options = isConfig(half.config) ? half.config : {};
+    const { units, activation, recurrent_activation, use_bias, go_backwards, return_sequences } = options;
+    const backwards = reversed ? !go_backwards : Boolean(go_backwards);
+    return show([
+      half.class_name,
+      units,
+      activation,
+      recurrent_activation,
+      use_bias,
+      return_sequences,
+      backwards,
+    ]);
+  };
+  if (essence(forward, false) === essence(backward, true)) return;
+  const hint = "Give Bidirectional one layer, which it runs both ways.";
+  throw badModel(`a backward layer like ${essence(forward, false)}`, essence(backward, true), where, hint);
+}
+
+function translateOption(option: string, value: unknown, where: string, reading: Reading): unknown {
+  if (option === "dtype") return dtype(value);
+  if (option.endsWith("activation")) return activation(value, where, reading);
+  if (option === "axis" && Array.isArray(value) && value.length === 1) return value[0];
+  if (option.endsWith("_regularizer") && isConfig(value)) return regularizer(value);
+  // tfjs saves a depthwise regularizer in the constraint's place too.
+  if (option === "depthwise_constraint" && isConfig(value) && value.class_name === "L1L2") return null;
+  if (option.endsWith("_initializer") && isConfig(value)) {
+    const original = { class_name: value.class_name, config: value.config };
+    return reading.weightsFollow ? deferred(original) : original;
+  }
+  if (Array.isArray(value)) return value.map((item) => translateOption("", item, where, reading));
+  if (!isConfig(value) || typeof value.class_name !== "string" || !isConfig(value.config)) return value;
+  if (option !== "layer" && option !== "cell" && option !== "") {
+    return { class_name: value.class_name, config: value.config };
+  }
+  const inner = translateLayer({ ...value, class_name: value.class_name, config: value.config }, reading);
+  // tfjs prefixes the halves of a Bidirectional itself.
+  const name =
+    typeof inner.config.name === "string" ? { name: inner.config.name.replace(/^forward_/, "") } : {};
+  return { ...inner, config: { ...inner.config, ...name } };
+}
+
+/** Policies of mixed or lower precision keep float32 weights or are raised to it: tfjs computes in float32. */
+function dtype(value: unknown): unknown {
+  const name = isConfig(value) && isConfig(value.config) ? value.config.name : value;
+  return typeof name === "string" && /float/.test(name) ? "float32" : name;
+}
+
+function activation(value: unknown, where: string, { keras3 }: Reading): unknown {
+  const name = isConfig(value) && typeof value.config === "string" ? value.config : value;
+  if (keras3 && name === "hard_sigmoid") {
+    const hint = "Keras 3 means relu6(x + 3) / 6 by it, tfjs 0.2 x + 0.5: use another activation.";
+    throw badModel("an activation that tfjs computes alike", "hard_sigmoid of Keras 3", where, hint);
+  }
+  return typeof name === "string" ? (ACTIVATIONS[name] ?? name) : name;
+}
+
+function regularizer(value: Config): Config {
+  const config = isConfig(value.config) ? value.config : {};
+  const both = value.class_name === "L1" || value.class_name === "L2";
+  return both
+    ? { class_name: "L1L2", config: { l1: 0, l2: 0, ...config } }
+    : { class_name: value.class_name, config: value.config };
+}

@@ -1,0 +1,81 @@
+import type * as tf from "@tensorflow/tfjs";
+import { badModel } from "./badModel.js";
+import { isConfig, show } from "./config.js";
+import { h5, type KerasFile, keras, parse } from "./keras.js";
+import { manifestPairs } from "./layersModel.js";
+import { assign, checkWeights } from "./slots.js";
+import { type Source, source } from "./source.js";
+import { build } from "./topology.js";
+
+/** Formats, known by the first bytes of a file. */
+const SIGNATURES: readonly {
+  starts: string;
+  read(bytes: Uint8Array, location: string): Promise<KerasFile>;
+}[] = [
+  { starts: "\x89HDF\r\n\x1a\n", read: h5 },
+  { starts: "PK\x03\x04", read: keras },
+];
+
+/**
+ * Loads a model: a tfjs `model.json` with its weight shards (or the directory that holds them), the JSON of a Keras
+ * model (fresh weights), a Keras `.h5` or `.keras` file. Of Keras, what tfjs's own layers can compute. The model comes
+ * back uncompiled; code in a file is never run.
+ *
+ * @param location a path, or a URL of scheme file, http or https.
+ * @throws AutoqnnError `bad-file` when it cannot be read; `bad-model` naming the layer or weight that is missing, surplus,
+ * of another shape, not finite, or of a class that tfjs lacks.
+ * @example
+ * const model = await models.load("mobilenet.keras");
+ */
+export async function load(location: string): Promise<tf.LayersModel> {
+  const from = await source(location);
+  const bytes = await from.read();
+  const head = Buffer.from(bytes.subarray(0, 8)).toString("latin1");
+  const format = SIGNATURES.find(({ starts }) => head.startsWith(starts));
+  if (format) return fromKeras(await format.read(bytes, from.location), from.location);
+  if (/^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString("utf8"))) {
+    return fromJson(parse(Buffer.from(bytes).toString("utf8"), from.location), from);
+  }
+  const hint = "Give a model.json of tfjs or Keras, an .h5 or a .keras file.";
+  throw badModel(
+    "a model file",
+    `the bytes ${Buffer.from(head, "latin1").toString("hex") || "of nothing"}`,
+    from.location,
+    hint,
+  );
+}
+
+async function fromKeras(file: KerasFile, location: string): Promise<tf.LayersModel> {
+  const model = await build(file.topology, location, true);
+  return filled(model, async () => assign(await file.pairs(model), location));
+}
+
+async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
+  const outer = isConfig(json) ? json : {};
+  const inner = outer.modelTopology ?? json;
+  if (outer.format === "graph-model" || (isConfig(inner) && "node" in inner)) {
+    const hint =
+      "Its layers are gone: convert the Keras model with --output_format=tfjs_layers_model, or give the .keras file.";
+    throw badModel("a layers model", "a graph model", from.location, hint);
+  }
+  const topology = isConfig(inner) && "model_config" in inner ? inner.model_config : inner;
+  if (!isConfig(topology) || !("class_name" in topology)) {
+    const hint = "Save the model with tfjs's model.save or Keras's model.to_json.";
+    throw badModel("a topology", show(topology), from.location, hint);
+  }
+  const { weightsManifest } = outer;
+  const model = await build(topology, from.location, weightsManifest !== undefined);
+  if (weightsManifest === undefined) return model;
+  return filled(model, async () => assign(await manifestPairs(model, weightsManifest, from), from.location));
+}
+
+async function filled(model: tf.LayersModel, fill: () => Promise<void>): Promise<tf.LayersModel> {
+  try {
+    await fill();
+    checkWeights(model);
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
