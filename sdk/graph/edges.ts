@@ -1,5 +1,6 @@
 import { AutoqnnError } from "../errors.js";
-import type { GraphOptions, LeftAlone, QuantizingNode } from "./graph.js";
+import { bitsOf } from "../staircase/schemes.js";
+import type { GraphOptions, LeftAlone, Pin, QuantizingNode } from "./graph.js";
 import { variablesOf } from "./layers.js";
 import { products, size } from "./macs.js";
 import { select } from "./names.js";
@@ -127,15 +128,9 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
 }
 
 function pinned(nodes: readonly QuantizingNode[], { pin = {} }: GraphOptions): QuantizingNode[] {
-  const pins = new Map<string, QuantizingNode["pin"]>();
+  const pins = new Map<string, Pin>();
   for (const [pattern, value] of Object.entries(pin)) {
-    if (value.bits !== undefined && !(Number.isInteger(value.bits) && value.bits >= 1 && value.bits <= 8)) {
-      throw new AutoqnnError(
-        "bad-option",
-        `Expected 1 to 8 bits in pin at "${pattern}", received ${value.bits}.`,
-        "Give a whole number.",
-      );
-    }
+    refuseUnknown(pattern, value);
     const ids = nodes.map((node) => node.id);
     for (const id of select("pin", pattern, ids)) pins.set(id, Object.freeze({ ...pins.get(id), ...value }));
   }
@@ -143,6 +138,16 @@ function pinned(nodes: readonly QuantizingNode[], { pin = {} }: GraphOptions): Q
     const value = pins.get(node.id);
     return Object.freeze(value ? { ...node, pin: value } : node);
   });
+}
+
+function refuseUnknown(pattern: string, { scheme, bits }: Pin): void {
+  const [least, most] = (scheme && bitsOf(scheme, { signed: true, zero: false })) ?? [1, 8];
+  if (bits === undefined || (Number.isInteger(bits) && bits >= least && bits <= most)) return;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected a whole number from ${least} to ${most} of bits in pin at "${pattern}", received ${bits}.`,
+    scheme ? `Give another number, or another scheme than ${scheme}.` : "Give another number.",
+  );
 }
 
 /** The calls of a plan with names, sizes and operation counts. */

@@ -108,7 +108,7 @@ function run(
     }
     const sources = step.inputs.map((slot) => flows.get(slot)!);
     const masks = sources.map((source) => source.mask ?? null);
-    if (masks.some((mask) => mask !== null)) kwargs["mask"] = masks[0];
+    if (masks.some((mask) => mask !== null)) kwargs.mask = masks[0];
     const received = sources.map((source) => source.received);
     const quantized = received.map((x) => {
       const node = nodes.get(edges[edge++]!.id);

@@ -31,8 +31,8 @@ export interface QuantizingNode {
 }
 
 export interface Pin {
-  readonly scheme?: SchemeName;
-  readonly bits?: number;
+  readonly scheme?: SchemeName | undefined;
+  readonly bits?: number | undefined;
 }
 
 /** A weight or layer input without a quantizer. */

@@ -1,4 +1,4 @@
-import type { QuantizedGraph } from "./graph.js";
+import type { QuantizedGraph, QuantizingNode } from "./graph.js";
 
 /** One line of the graph's report: a node, or (with a reason) an edge without one. */
 export interface TableRow {
@@ -47,7 +47,7 @@ function row(
   return Object.freeze({ id, kind, shape: shape.join("x") || "scalar", elements, consumers, macs, note });
 }
 
-function pinNote(pin: { scheme?: string; bits?: number } | undefined): string {
+function pinNote(pin: QuantizingNode["pin"]): string {
   if (!pin) return "node";
   return `node, pinned to ${[pin.scheme, pin.bits && `${pin.bits} bits`].filter(Boolean).join(" at ")}`;
 }

@@ -1,0 +1,69 @@
+import highs from "highs";
+
+/** Minimise cost * x over x in {0, 1}^n (`continuous` variables in [0, 1]) under linear rows. */
+export interface IntegerProgram {
+  readonly objective: readonly Entry[];
+  readonly rows: readonly {
+    readonly entries: readonly Entry[];
+    readonly sense: "<=" | "=" | ">=";
+    readonly limit: number;
+  }[];
+  readonly binary: readonly string[];
+  readonly continuous: readonly string[];
+}
+
+export type Entry = readonly [variable: string, coefficient: number];
+
+/** The variables that are 1 in an optimal solution; undefined when there is none. Exact up to the solver's tolerances. */
+export type Solve = (program: IntegerProgram) => ReadonlySet<string> | undefined;
+
+/** Far below the scale of a row (1000) and above what doubles resolve on it. */
+const TOLERANCE = 1e-7;
+
+/** Scale of rows and objectives. */
+export const SCALE = 1000;
+
+// The package's types describe its CommonJS form; the ES module exports the loader itself.
+const load = highs as unknown as typeof highs.default;
+
+let loading: ReturnType<typeof load> | undefined;
+
+/** The HiGHS solver, set to prove optimality. One thread and a fixed seed: the same program, the same answer. */
+export async function integerSolver(): Promise<Solve> {
+  loading ??= load();
+  const solver = await loading;
+  return (program) => {
+    const solution = solver.solve(format(program), {
+      output_flag: false,
+      mip_rel_gap: 0,
+      mip_abs_gap: 0,
+      mip_feasibility_tolerance: TOLERANCE,
+      primal_feasibility_tolerance: TOLERANCE,
+      dual_feasibility_tolerance: TOLERANCE,
+      random_seed: 0,
+    });
+    if (solution.Status === "Infeasible") return undefined;
+    if (solution.Status !== "Optimal") throw new Error(`HiGHS ended with status "${solution.Status}".`);
+    const columns = solution.Columns as Record<string, { Primal?: number }>;
+    return new Set(program.binary.filter((name) => (columns[name]?.Primal ?? 0) > 0.5));
+  };
+}
+
+/** CPLEX LP text. Rows are broken into short lines, which its readers require. */
+function format({ objective, rows, binary, continuous }: IntegerProgram): string {
+  const sum = (entries: readonly Entry[]): string =>
+    entries.map(([name, c]) => `${c < 0 ? "-" : "+"} ${Math.abs(c)} ${name}\n`).join("");
+  return [
+    "Minimize",
+    ` cost: ${sum(objective)}`,
+    "Subject To",
+    ...rows
+      .filter(({ entries }) => entries.length > 0)
+      .map(({ entries, sense, limit }, i) => ` r${i}: ${sum(entries)} ${sense} ${limit}`),
+    "Bounds",
+    ...continuous.map((name) => ` 0 <= ${name} <= 1`),
+    "Binary",
+    ...binary.map((name) => ` ${name}`),
+    "End",
+  ].join("\n");
+}
