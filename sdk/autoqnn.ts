@@ -2,14 +2,14 @@ import type * as tf from "@tensorflow/tfjs";
 import type { z } from "zod";
 import { engine } from "./engine/index.js";
 import { AutoqnnError } from "./errors.js";
-import { generate, type QuantizedModel } from "./generate/index.js";
+import { generate, type QuantizedModel, stagesOf } from "./generate/index.js";
 import { checkBudget } from "./graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
 import { schemeAt } from "./learn/learn.js";
 import { learnStage } from "./learn/stage.js";
 import { checkWeights } from "./model/index.js";
 import { checked, LearnOptions, PlanOptions, SearchOptions, TuneOptions } from "./options.js";
-import { bitsOverTime, type Figure, lossOverTime, thetaOverTime } from "./report/figures.js";
+import { bitsOverTime, type Figure, thetaOverTime, trainingCurves } from "./report/figures.js";
 import { searchStage } from "./search/stage.js";
 import type { SchemeName } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
@@ -17,10 +17,11 @@ import type { Data } from "./train/data.js";
 import { describeRun } from "./train/describe.js";
 import type { Assignment } from "./train/policy.js";
 import { rangeOf } from "./train/program.js";
-import type { AnyRun, LearnRun, SearchRun, StageRun, TuneRun } from "./train/run.js";
+import type { AnyRun, LearnRun, SearchRun, TuneRun } from "./train/run.js";
 import type { Snapshot } from "./train/snapshot.js";
 import { tuneStage } from "./train/tune.js";
 import { openWorkbench, type Workbench } from "./train/workbench.js";
+import { VERSION } from "./version.js";
 
 /** How a model becomes a plan: data, seed, and which nodes are quantized. */
 export type AutoqnnOptions = Omit<z.input<typeof PlanOptions>, "data"> & { readonly data?: Data };
@@ -127,7 +128,7 @@ interface Origin {
 
 /** A stage of a plan: what it must find in order before any training, and its result, computed at most once. */
 interface Stage<R extends AnyRun = AnyRun> {
-  readonly check: () => Promise<void>;
+  readonly check: () => void;
   readonly result: () => Promise<R>;
 }
 
@@ -144,12 +145,12 @@ function searched(
   given: SearchSchemesOptions | undefined,
 ): Searched {
   const options = checked(SearchOptions, given, "searchSchemes");
-  const stage = staged(
+  const stage = staged<SearchRun>(
     origin,
     before,
-    async () => {
+    () => {
       if (options.budget)
-        await checkBudget(options.budget, origin.graph, choices(origin.graph, [options.bits].flat()));
+        checkBudget(options.budget, origin.graph, choices(origin.graph, [options.bits].flat()));
     },
     ({ bench, snapshot }) => searchStage(bench, snapshot, options),
   );
@@ -170,7 +171,7 @@ function learned(
   const options = checked(LearnOptions, given, "learnPrecision");
   const [least, most] = options.bits;
   const widths = Array.from({ length: most - least + 1 }, (_, i) => least + i);
-  const stage = staged(
+  const stage = staged<LearnRun>(
     origin,
     before,
     () => checkBudget(options.budget, origin.graph, choices(origin.graph, widths)),
@@ -189,27 +190,27 @@ function learned(
 
 function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions | undefined): Tuned {
   const options = checked(TuneOptions, given, "fineTune");
-  const stage = staged(origin, before, undefined, ({ bench, snapshot, assignment }) =>
+  const stage = staged<TuneRun>(origin, before, undefined, ({ bench, snapshot, assignment }) =>
     tuneStage(bench, snapshot, assignment, options),
   );
   const next = Object.freeze({ graph: origin.graph, generate: () => generateFrom(origin, stage) });
   return Object.freeze({
     ...next,
-    run: async () => shown(await checkedResult(stage), next, (run) => lossOverTime([run])),
+    run: async () => shown(await checkedResult(stage), next, (run) => trainingCurves([run])),
   });
 }
 
 function staged<R extends AnyRun>(
   origin: Origin,
   before: Stage | undefined,
-  check: (() => Promise<void>) | undefined,
+  check: (() => void) | undefined,
   work: (from: Point) => Promise<R>,
 ): Stage<R> {
   return {
-    check: async () => {
+    check: () => {
       if (!origin.data) missingData();
-      await before?.check();
-      await check?.();
+      before?.check();
+      check?.();
     },
     result: once(async () => {
       const parent = await before?.result();
@@ -217,13 +218,13 @@ function staged<R extends AnyRun>(
       const snapshot = parent?.snapshot ?? (await origin.calibrated());
       const assignment = parent?.assignment ?? initialAssignment(origin.graph, snapshot);
       const run = await work({ bench, snapshot, assignment });
-      return parent ? (Object.freeze({ ...run, parent }) as R) : run;
+      return parent ? ({ ...run, parent } as R) : run;
     }),
   };
 }
 
 async function checkedResult<R extends AnyRun>(stage: Stage<R>): Promise<R> {
-  await stage.check();
+  stage.check();
   return stage.result();
 }
 
@@ -241,12 +242,18 @@ function shown<R extends AnyRun, N extends object>(
 async function generateFrom(origin: Origin, stage: Stage | undefined): Promise<QuantizedModel> {
   if (stage) {
     const run = await checkedResult(stage);
-    return generate(origin.graph, run.snapshot, run.assignment, provenance(origin.seed, run));
+    return generate(origin.graph, run.snapshot, run.assignment, provenanceOf(origin, run));
   }
   const snapshot = origin.data ? await origin.calibrated() : await uncalibrated(origin.graph);
   const assignment = initialAssignment(origin.graph, snapshot);
-  return generate(origin.graph, snapshot, assignment, provenance(origin.seed, undefined));
+  return generate(origin.graph, snapshot, assignment, provenanceOf(origin, undefined));
 }
+
+const provenanceOf = ({ seed }: Origin, last: AnyRun | undefined) => ({
+  library: VERSION,
+  seed,
+  stages: stagesOf(last),
+});
 
 /** What stands at every node before any stage: what is pinned, else clip at 8 bits. Inputs need statistics. */
 function initialAssignment(graph: QuantizedGraph, snapshot: Snapshot): Assignment {
@@ -263,17 +270,6 @@ function initialAssignment(graph: QuantizedGraph, snapshot: Snapshot): Assignmen
 /** The bitwidths each node may get. */
 function choices(graph: QuantizedGraph, widths: readonly number[]): Record<string, readonly number[]> {
   return Object.fromEntries(graph.nodes.map((node) => [node.id, node.pin?.bits ? [node.pin.bits] : widths]));
-}
-
-/** What the artifact tells of its making. No times and no paths: the same plan and seed give the same bytes. */
-function provenance(seed: number, last: AnyRun | undefined) {
-  const stages = [];
-  for (let run: StageRun | undefined = last; run; run = run.parent) {
-    const { kind, options, validation } = run;
-    const chosen = "chosen" in run ? { chosen: run.chosen } : {};
-    stages.unshift({ kind, options, ...(validation && { validation }), ...chosen });
-  }
-  return { seed, stages };
 }
 
 function missingData(): never {

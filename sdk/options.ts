@@ -75,12 +75,24 @@ export const LearnOptions = z.strictObject({
   bits: z.tuple([bitwidth, bitwidth]).default([1, 8]),
   start: z.number().min(1).max(8).default(3),
   trialSteps: count.optional(),
+  roundings: z
+    .array(z.enum(["control", "gamma 1", "gamma 2"]))
+    .min(1)
+    .default(["control", "gamma 1", "gamma 2"]),
   learningRate: z.strictObject({ weights: rate.default(3e-3), bits: rate.default(0.01) }).prefault({}),
 });
 
 export const TuneOptions = z.strictObject({
   ...stage,
   reestimate: count.default(100),
+  scales: z.boolean().default(true),
+  learningRate: rate.default(3e-3),
+});
+
+export const PretrainOptions = z.strictObject({
+  ...stage,
+  seed: z.number().int().nonnegative().default(0),
+  batchSize: count.default(128),
   learningRate: rate.default(3e-3),
 });
 

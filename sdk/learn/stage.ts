@@ -1,7 +1,7 @@
 import { allocate } from "../graph/allocate.js";
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
-import { train, type Watch } from "../train/loop.js";
+import { type Trained, train, type Watch } from "../train/loop.js";
 import { fixedPolicy } from "../train/policy.js";
 import type { Arm, LearnRun } from "../train/run.js";
 import type { Snapshot } from "../train/snapshot.js";
@@ -26,6 +26,8 @@ export interface LearnStageOptions extends Length {
   readonly start: number;
   /** Steps of the short fine-tune by which the ways of rounding are compared. */
   readonly trialSteps?: number | undefined;
+  /** Which ways of rounding are tried. With "control" alone nothing is learned: the search-free baseline. */
+  readonly roundings: readonly Arm["name"][];
   readonly learningRate: { readonly weights: number; readonly bits: number };
 }
 
@@ -57,23 +59,24 @@ export async function learnStage(
     learningRate: learningRate.bits,
     warmup: WARMUP,
   });
-  const schedule = { peak: learningRate.weights, warmup: WARMUP, floor: 0.5 };
-  const phases = [
-    {
-      updates: [{ parameters: "weights", schedule }, { parameters: "scale", schedule }, found.update],
-      source: bench.train,
-    },
-  ];
   const steps = stepsOf(bench, options, EPOCHS);
-  const stage = stageOf(bench, "learn precision", start, found.policy, phases, steps);
-  const { snapshot, parameters, history } = await train(stage, watchOf(options));
-  const learned = found.bits(parameters["bits"]!.data as Float32Array);
+  const { snapshot, parameters, history } = options.roundings.every((name) => name === "control")
+    ? nothingLearned(start, found)
+    : await learn(bench, start, found, steps, options);
+  const learned = found.bits(parameters.bits!.data as Float32Array);
 
-  const trials = [];
-  for (const arm of await roundings(bench, found, budget, learned)) {
-    trials.push(await trial(bench, snapshot, found, arm, options, Math.ceil(steps * TRIAL_SHARE)));
+  const arms = await roundings(bench, found, options, learned);
+  const trials: { arm: Arm; snapshot: Snapshot }[] = [];
+  for (const arm of arms) {
+    // A single way of rounding needs no comparison: the next stage starts where learning ended.
+    trials.push(
+      arms.length === 1
+        ? { arm, snapshot }
+        : await trial(bench, snapshot, found, arm, options, Math.ceil(steps * TRIAL_SHARE)),
+    );
   }
-  const best = trials.reduce((a, b) => (b.arm.validation!.loss < a.arm.validation!.loss ? b : a));
+  const lossOf = ({ arm }: { arm: Arm }): number => arm.validation?.loss ?? 0;
+  const best = trials.reduce((a, b) => (lossOf(b) < lossOf(a) ? b : a));
   return Object.freeze({
     kind: "learn",
     options: recorded(options),
@@ -81,7 +84,7 @@ export async function learnStage(
     history,
     assignment: found.assignment(best.arm.bits),
     snapshot: best.snapshot,
-    ...(bench.validated && { validation: best.arm.validation! }),
+    ...(bench.validated && best.arm.validation && { validation: best.arm.validation }),
     nodes: bench.graph.nodes.map((node) => node.id),
     learned,
     arms: trials.map(({ arm }) => arm),
@@ -89,11 +92,30 @@ export async function learnStage(
   });
 }
 
+/** Trains weights, scales and b together. */
+function learn(
+  bench: Workbench,
+  start: Snapshot,
+  { policy, update }: Learning,
+  steps: number,
+  options: LearnStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
+): Promise<Trained> {
+  const schedule = { peak: options.learningRate.weights, warmup: WARMUP, floor: 0.5 };
+  const updates = [{ parameters: "weights", schedule }, { parameters: "scale", schedule }, update];
+  const phases = [{ updates, source: bench.train }];
+  return train(stageOf(bench, "learn precision", start, policy, phases, steps), watchOf(options));
+}
+
+function nothingLearned(snapshot: Snapshot, { policy: { parameters } }: Learning): Trained {
+  const none = new Float32Array(0);
+  return { snapshot, parameters, history: { steps: 0, loss: none, accuracy: none, traces: {}, seconds: 0 } };
+}
+
 /** The integer bitwidths of every way of rounding; a way that gives the same bits as an earlier one is left out. */
 async function roundings(
   bench: Workbench,
   { choices }: Learning,
-  budget: Budget,
+  { budget, roundings: names }: LearnStageOptions,
   learned: Readonly<Record<string, number>>,
 ): Promise<Arm[]> {
   const equal = Object.fromEntries(Object.keys(learned).map((id) => [id, 0]));
@@ -103,7 +125,7 @@ async function roundings(
     { name: "gamma 2", target: learned, gamma: 2 },
   ] as const;
   const arms: Arm[] = [];
-  for (const { name, target, gamma } of ways) {
+  for (const { name, target, gamma } of ways.filter((way) => names.includes(way.name))) {
     const { bits, ties } = await allocate({ graph: bench.graph, choices, target, gamma, budget });
     const known = arms.some((arm) => Object.entries(bits).every(([id, value]) => arm.bits[id] === value));
     if (!known) arms.push({ name, bits, ties });

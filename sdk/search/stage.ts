@@ -66,7 +66,7 @@ export async function searchStage(
   const steps = stepsOf(bench, options, EPOCHS);
   const stage = stageOf(bench, "search schemes", start, found.policy, phases, steps);
   const { snapshot, parameters, history } = await train(stage, watchOf(options));
-  const theta = parameters["theta"]!.data as Float32Array;
+  const theta = parameters.theta!.data as Float32Array;
   const assignment = await found.decide(theta);
   return Object.freeze({
     kind: "search",

@@ -25,7 +25,7 @@ export async function calibrate(
 ): Promise<Snapshot> {
   const step = engine.compile("calibrate", (inputs) => {
     const seen: Record<string, tf.Tensor> = {};
-    graph.forward(under(inputs, "variable/"), inputs["x"]!, {
+    graph.forward(under(inputs, "variable/"), inputs.x!, {
       training: false,
       quantize: (node, x) => {
         if (node.kind === "input") seen[node.id] = statistics(x);

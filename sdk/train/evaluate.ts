@@ -35,8 +35,8 @@ export async function evaluate({
   try {
     for await (const { x, y } of source.epoch({ batchSize })) {
       const outputs = await step.run({ ...state, x, y });
-      loss += (await outputs["loss"]!.data())[0]!;
-      correct += (await outputs["correct"]!.data())[0]!;
+      loss += (await outputs.loss!.data())[0]!;
+      correct += (await outputs.correct!.data())[0]!;
       count += x.shape[0]!;
       tf.dispose([x, y, outputs]);
     }

@@ -88,8 +88,8 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   const saved = file && (await readCheckpoint(file.directory, file.name));
   const rows = new Recorder(stage, parameterNames, saved?.tensors);
   let state = toDevice(saved ? under(saved.tensors, "state/") : initial);
-  let done = saved ? Number(saved.meta["done"]) : 0;
-  let seconds = saved ? Number(saved.meta["seconds"]) : 0;
+  let done = saved ? Number(saved.meta.done) : 0;
+  let seconds = saved ? Number(saved.meta.seconds) : 0;
   const feeds = phases.map((phase) => new Feed(phase.source, stage, done));
 
   const keep = async (): Promise<void> => {

@@ -51,7 +51,7 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
   const forward = (inputs: TensorMap, mode: Mode, seen: Seen): tf.Tensor => {
     const mixes = policy.mix(under(inputs, "parameter/"), under(inputs, "control/"));
     const scales = quantizers.size > 0 ? tf.unstack(inputs["parameter/scale"]!) : [];
-    const { outputs, updates } = graph.forward(under(inputs, "variable/"), inputs["x"]!, {
+    const { outputs, updates } = graph.forward(under(inputs, "variable/"), inputs.x!, {
       training: mode !== "evaluate",
       logits: true,
       ...(inputs["control/seed"] && { seed: inputs["control/seed"] }),
@@ -76,9 +76,9 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
       const objective = (...values: tf.Tensor[]): tf.Tensor => {
         const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
         const logits = forward(at, "train", seen);
-        const loss = crossEntropy(logits, inputs["y"]!);
+        const loss = crossEntropy(logits, inputs.y!);
         const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
-        Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs["y"]!) });
+        Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs.y!) });
         for (const kept of [parts, seen.statistics, seen.updates])
           for (const t of Object.values(kept)) tf.keep(t);
         return tf.add(loss, penalty) as tf.Scalar;
@@ -118,8 +118,8 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
       const logits = forward(inputs, "evaluate", { statistics: {}, updates: {} });
       const count = logits.shape[0]!;
       return {
-        loss: tf.mul(crossEntropy(logits, inputs["y"]!), count),
-        correct: countCorrect(logits, inputs["y"]!),
+        loss: tf.mul(crossEntropy(logits, inputs.y!), count),
+        correct: countCorrect(logits, inputs.y!),
       };
     },
 

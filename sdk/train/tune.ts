@@ -11,6 +11,8 @@ export interface TuneStageOptions extends Length {
   readonly learningRate: number;
   /** How many batches the moving averages of batch normalisation are re-estimated from at the end. */
   readonly reestimate: number;
+  /** Whether every node's staircase learns a factor of its own. */
+  readonly scales: boolean;
 }
 
 const WARMUP = 50;
@@ -22,12 +24,15 @@ export function trainFixed(
   name: string,
   start: Snapshot,
   assignment: Assignment,
-  { steps, schedule, watch }: { steps: number; schedule: Schedule; watch: Watch },
+  {
+    steps,
+    schedule,
+    watch,
+    scales = true,
+  }: { steps: number; schedule: Schedule; watch: Watch; scales?: boolean },
 ): Promise<Trained> {
-  const updates = [
-    { parameters: "weights", schedule },
-    { parameters: "scale", schedule },
-  ];
+  const trained = scales ? ["weights", "scale"] : ["weights"];
+  const updates = trained.map((parameters) => ({ parameters, schedule }));
   const policy = fixedPolicy(assignment);
   return train(stageOf(bench, name, start, policy, [{ updates, source: bench.train }], steps), watch);
 }
@@ -43,6 +48,7 @@ export async function tuneStage(
     steps: stepsOf(bench, options, EPOCHS),
     schedule: { peak: options.learningRate, warmup: WARMUP, floor: 0 },
     watch: watchOf(options),
+    scales: options.scales,
   });
   const { engine, graph, train: source, batchSize, seed } = bench;
   const policy = fixedPolicy(assignment);

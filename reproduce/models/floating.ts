@@ -1,0 +1,45 @@
+import { access, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Data, models, type OnProgress, pretrain, type tf } from "../../sdk/index.js";
+import { resnet8, resnet20 } from "./resnet.js";
+
+const NETWORKS = { resnet8, resnet20 } as const;
+
+/** A floating-point start that every method of a comparison shares. */
+export interface FloatingOptions {
+  readonly seed: number;
+  readonly epochs?: number;
+  /** Where trained networks are kept, by name, seed and epochs. */
+  readonly directory: string;
+  readonly onProgress?: OnProgress;
+}
+
+type Images = Data & { readonly train: { readonly shape: readonly number[]; readonly classes: number } };
+
+/** Trains the network of that name on `data`, or loads it where it was trained before with the same options. */
+export async function floatingNetwork(
+  name: keyof typeof NETWORKS,
+  data: Images & { readonly name: string },
+  { seed, epochs = 5, directory, onProgress }: FloatingOptions,
+): Promise<tf.LayersModel> {
+  const folder = join(directory, `${name}-${data.name}-seed${seed}-epochs${epochs}`);
+  const complete = join(folder, "complete");
+  if (await exists(complete)) return models.load(join(folder, "model.json"));
+  const [height, width, channels] = data.train.shape as [number, number, number];
+  const model = NETWORKS[name]({ inputShape: [height, width, channels], classes: data.train.classes, seed });
+  const { history, validation } = await pretrain(model, data, {
+    epochs,
+    seed,
+    checkpoint: join(directory, "checkpoints"),
+    ...(onProgress && { onProgress }),
+  });
+  await models.save(model, folder);
+  await writeFile(complete, `${JSON.stringify({ seconds: history.seconds, validation })}\n`);
+  return model;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

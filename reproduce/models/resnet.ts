@@ -1,0 +1,88 @@
+import { tf } from "../../sdk/index.js";
+
+/** A residual network for small images (He et al., 2015, section 4.2). */
+export interface ResNetOptions {
+  readonly inputShape: readonly [number, number, number];
+  readonly classes: number;
+  /** Channels of the three groups of blocks. */
+  readonly channels?: readonly [number, number, number];
+  readonly blocksPerGroup: number;
+  /** Stride of the first convolution; 2 quarters the work on images that can spare the resolution. */
+  readonly stemStride?: 1 | 2;
+  readonly seed?: number;
+}
+
+/**
+ * ResNet8: one block per group. With 28x28x1 images, a stem of stride 2 and 10 classes it has 77,072 weights in 9
+ * convolutions and one dense layer.
+ */
+export const resnet8 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
+  resnet({ stemStride: 2, ...options, blocksPerGroup: 1 });
+
+/** ResNet20: three blocks per group, 19 convolutions and one dense layer, projections apart. */
+export const resnet20 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
+  resnet({ ...options, blocksPerGroup: 3 });
+
+/** The network of `options`, with fresh weights that follow from `seed`. Shortcuts that change shape are 1x1 convolutions. */
+export function resnet({
+  inputShape,
+  classes,
+  channels = [16, 32, 64],
+  blocksPerGroup,
+  stemStride = 1,
+  seed = 0,
+}: ResNetOptions): tf.LayersModel {
+  let drawn = 0;
+  const initializer = () => tf.initializers.heNormal({ seed: seed * 1000 + drawn++ });
+
+  const convolve = (
+    x: tf.SymbolicTensor,
+    name: string,
+    filters: number,
+    kernelSize: number,
+    strides: number,
+  ) => {
+    const convolution = tf.layers.conv2d({
+      name,
+      filters,
+      kernelSize,
+      strides,
+      padding: "same",
+      useBias: false,
+      kernelInitializer: initializer(),
+    });
+    const normalized = tf.layers.batchNormalization({ name: `${name}_bn` });
+    return normalized.apply(convolution.apply(x)) as tf.SymbolicTensor;
+  };
+  const relu = (x: tf.SymbolicTensor, name: string) =>
+    tf.layers.activation({ name, activation: "relu" }).apply(x) as tf.SymbolicTensor;
+
+  const input = tf.input({ shape: [...inputShape], name: "image" });
+  let x = relu(convolve(input, "stem", channels[0], 3, stemStride), "stem_relu");
+  for (const [group, filters] of channels.entries()) {
+    for (let block = 0; block < blocksPerGroup; block++) {
+      const name = `group${group + 1}_block${block + 1}`;
+      const strides = group > 0 && block === 0 ? 2 : 1;
+      const inner = relu(convolve(x, `${name}_conv1`, filters, 3, strides), `${name}_relu1`);
+      const outer = convolve(inner, `${name}_conv2`, filters, 3, 1);
+      const shortcut =
+        strides > 1 || x.shape.at(-1) !== filters ? convolve(x, `${name}_shortcut`, filters, 1, strides) : x;
+      const sum = tf.layers.add({ name: `${name}_add` }).apply([outer, shortcut]) as tf.SymbolicTensor;
+      x = relu(sum, `${name}_relu2`);
+    }
+  }
+  const pooled = tf.layers.globalAveragePooling2d({ name: "pool" } as Parameters<
+    typeof tf.layers.globalAveragePooling2d
+  >[0]);
+  const classify = tf.layers.dense({
+    name: "classes",
+    units: classes,
+    activation: "softmax",
+    kernelInitializer: initializer(),
+  });
+  return tf.model({
+    inputs: input,
+    outputs: classify.apply(pooled.apply(x)) as tf.SymbolicTensor,
+    name: `resnet${2 + 6 * blocksPerGroup}`,
+  });
+}

@@ -1,0 +1,38 @@
+/**
+ * The public door. Nothing that is not named here is part of the interface.
+ */
+
+export * as tf from "@tensorflow/tfjs";
+// The one import that leads out of `sdk`: users expect the shipped data beside the rest.
+export { datasets } from "../datasets/index.js";
+export type {
+  AutoqnnOptions,
+  FineTuneOptions,
+  Learned,
+  LearnPrecisionOptions,
+  Searched,
+  SearchSchemesOptions,
+  Start,
+  Tuned,
+} from "./autoqnn.js";
+export { autoqnn } from "./autoqnn.js";
+export { inspectEngine } from "./engine/doctor.js";
+export type { Engine, Step, TensorMap } from "./engine/engine.js";
+export { engine } from "./engine/index.js";
+export type { ErrorCode } from "./errors.js";
+export { AutoqnnError } from "./errors.js";
+export { load, type QuantizedModel } from "./generate/index.js";
+export type { Budget } from "./graph/budget.js";
+export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js";
+export { quantizedGraph } from "./graph/graph.js";
+export { models } from "./model/index.js";
+export { pretrain } from "./pretrain.js";
+export { htmlReport } from "./report/html.js";
+export type { SchemeName } from "./staircase/schemes.js";
+export { schemes } from "./staircase/schemes.js";
+export type { Staircase } from "./staircase/staircase.js";
+export type { Batch, BatchOptions, Data, Split } from "./train/data.js";
+export type { Assignment, Candidate } from "./train/policy.js";
+export type { OnProgress, Progress } from "./train/progress.js";
+export { terminalProgress } from "./train/progress.js";
+export type { AnyRun, Arm, History, LearnRun, Score, SearchRun, TuneRun } from "./train/run.js";

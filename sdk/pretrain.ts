@@ -1,0 +1,43 @@
+import type * as tf from "@tensorflow/tfjs";
+import type { z } from "zod";
+import { engine } from "./engine/index.js";
+import { quantizedGraph } from "./graph/graph.js";
+import { checked, PretrainOptions } from "./options.js";
+import { uncalibrated } from "./train/calibrate.js";
+import type { Data } from "./train/data.js";
+import { train } from "./train/loop.js";
+import { FLOATING } from "./train/policy.js";
+import type { History, Score } from "./train/run.js";
+import { toDevice } from "./train/snapshot.js";
+import { openWorkbench, stageOf, stepsOf, validate, watchOf } from "./train/workbench.js";
+
+const WARMUP = 50;
+const EPOCHS = 5;
+
+/**
+ * Trains a classifier in floating point, in place, with the same compiled loop, data contract and progress as the
+ * quantizing stages: Adam, linear warm-up, cosine to zero.
+ *
+ * @returns the history, and loss and accuracy on the validation split where there is one
+ * @throws AutoqnnError `bad-data` or `bad-model` before training starts
+ * @example
+ * await pretrain(model, await datasets.fashionMnist(), { epochs: 5, seed: 7 });
+ */
+export async function pretrain(
+  model: tf.LayersModel,
+  data: Data,
+  options: z.input<typeof PretrainOptions> = {},
+): Promise<{ history: History; validation?: Score }> {
+  const given = checked(PretrainOptions, options, "pretrain");
+  const graph = quantizedGraph(model);
+  const bench = await openWorkbench(await engine(), graph, data, given);
+  const schedule = { peak: given.learningRate, warmup: WARMUP, floor: 0 };
+  const phases = [{ updates: [{ parameters: "weights", schedule }], source: bench.train }];
+  const start = await uncalibrated(graph);
+  const stage = stageOf(bench, "train", start, FLOATING, phases, stepsOf(bench, given, EPOCHS));
+  const { snapshot, history } = await train(stage, watchOf(given));
+  const values = toDevice(snapshot.variables);
+  graph.write(values);
+  for (const tensor of Object.values(values)) tensor.dispose();
+  return { history, ...(bench.validated && { validation: await validate(bench, snapshot, FLOATING) }) };
+}
