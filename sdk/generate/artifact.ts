@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { type SchemeName, schemes } from "../staircase/schemes.js";
+
+/** The version of the format that this package writes, and the only one it reads. */
+export const VERSION = 1;
+
+const whole = z.number().int().nonnegative();
+const shape = z.array(whole);
+const kind = z.enum(["weight", "input"]);
+const edge = { id: z.string(), kind, layer: z.string(), shape };
+const costs = z.object({ weights: z.number(), activations: z.number() }).partial();
+const score = z.object({ loss: z.number(), accuracy: z.number(), count: whole });
+const record = z.record(z.string(), z.json());
+
+/** One stage of the plan that made the model, as far as it can be repeated: no times, no machine. */
+const stage = z.object({
+  kind: z.enum(["search", "learn", "tune"]),
+  options: record,
+  seed: z.number(),
+  steps: whole,
+  validation: score.optional(),
+  /** Precision learning: the ways of rounding that were tried, and the name of the one that was taken. */
+  arms: z
+    .array(z.object({ name: z.string(), ties: z.array(z.string()), validation: score.optional() }))
+    .optional(),
+  chosen: z.string().optional(),
+});
+
+const provenance = z.object({
+  /** Version of this package. */
+  library: z.string(),
+  seed: z.number(),
+  stages: z.array(stage),
+});
+
+/**
+ * `model.json`: all of a quantized model but the values of its weights.
+ *
+ * Thresholds and levels are float32, written as the shortest decimals that round to them. `offset` of a weight node counts
+ * bits of `packed.bin`, that of a floating variable counts values of `floating.bin`.
+ */
+export const manifest = z.object({
+  format: z.literal("autoqnn"),
+  version: z.literal(VERSION),
+  topology: record,
+  nodes: z.array(
+    z.object({
+      ...edge,
+      elements: whole,
+      scheme: z.enum(Object.keys(schemes) as [SchemeName, ...SchemeName[]]),
+      bits: z.number().int().min(1).max(8),
+      thresholds: z.array(z.number()),
+      levels: z.array(z.number()).min(1),
+      offset: whole.optional(),
+    }),
+  ),
+  floating: z.array(
+    z.object({ variable: z.string(), shape, dtype: z.enum(["float32", "int32"]), offset: whole }),
+  ),
+  leftAlone: z.array(z.object({ ...edge, reason: z.string() })),
+  sizes: z.object({
+    packed: whole,
+    floating: whole,
+    fp32: whole,
+    averageBits: costs,
+    memory: z.object({ peak: z.number(), sum: z.number() }),
+    bitOperations: z.number(),
+  }),
+  provenance,
+});
+
+export type Manifest = z.output<typeof manifest>;
+
+/** Where a quantized model comes from: the stages of its plan, in order, without anything that differs between runs. */
+export type Provenance = Readonly<z.output<typeof provenance>>;
+
+/**
+ * What a quantized model costs.
+ *
+ * `packed`: bytes of all weight codes. `floating`: bytes of the weights without a quantizer. `fp32`: bytes of all weights
+ * in float32. `averageBits`: mean bits per weight and per input value, over those that have a quantizer. `memory`: bytes
+ * of one sample's pass, weights plus the largest (`peak`) or all (`sum`) of the live activations. `bitOperations`: sum of
+ * multiply-accumulates times both factors' bits, per sample.
+ */
+export type Sizes = Readonly<Manifest["sizes"]>;
+
+/** A quantized model as it lies on disk: `model.json`, `packed.bin`, `floating.bin`. */
+export interface Artifact {
+  readonly manifest: Manifest;
+  readonly packed: Uint8Array;
+  readonly floating: Uint8Array;
+}
+
+/** Float32 values as numbers whose decimals are the shortest that round to them; -0 becomes 0. */
+export function decimals(values: Float32Array): number[] {
+  return Array.from(values, (value) => {
+    for (let digits = 6; digits < 9; digits++) {
+      const candidate = Number(value.toPrecision(digits));
+      if (Math.fround(candidate) === value) return candidate + 0;
+    }
+    return Number(value.toPrecision(9)) + 0;
+  });
+}

@@ -1,0 +1,157 @@
+import { AutoqnnError } from "../errors.js";
+import { averageBits, bitOperations } from "../graph/costs.js";
+import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
+import { memory } from "../graph/memory.js";
+import { fit, measure } from "../staircase/schemes.js";
+import type { Staircase } from "../staircase/staircase.js";
+import type { Assignment, Candidate } from "../train/policy.js";
+import { rangeOf } from "../train/program.js";
+import type { HostTensor, Snapshot } from "../train/snapshot.js";
+import { type Artifact, decimals, type Manifest, type Provenance, VERSION } from "./artifact.js";
+import { pack } from "./pack.js";
+import { QuantizedModel } from "./quantizedModel.js";
+
+/**
+ * Packs a trained network: every weight of `assignment` becomes codes of b bits and a table of at most 2^b levels, every
+ * input of it a staircase with its running statistics frozen; all else stays in float32. Staircases are stretched by the
+ * node's learned scale. The same arguments give the same bytes.
+ *
+ * @throws AutoqnnError `bad-option` when `assignment` names what is not a node, or a bitwidth its scheme does not have;
+ * `bad-data` for an input without running statistics, or weights that are not finite.
+ */
+export function generate(
+  graph: QuantizedGraph,
+  snapshot: Snapshot,
+  assignment: Assignment,
+  provenance: Provenance,
+): QuantizedModel {
+  const unknown = Object.keys(assignment).find((id) => !graph.nodes.some((node) => node.id === id));
+  if (unknown !== undefined) {
+    throw new AutoqnnError(
+      "bad-option",
+      `Expected the names of nodes in the assignment, received "${unknown}".`,
+      `Nodes are ${graph.nodes.map((node) => node.id).join(", ")}.`,
+    );
+  }
+  const chosen = graph.nodes.flatMap((node) => {
+    const candidate = assignment[node.id];
+    return candidate ? [{ node, candidate, staircase: staircaseOf(node, candidate, snapshot) }] : [];
+  });
+  let offset = 0;
+  const nodes = chosen.map(({ node, candidate, staircase }): Manifest["nodes"][number] => {
+    const { id, kind, layer, shape, elements } = node;
+    const start = offset;
+    if (kind === "weight") offset += elements * candidate.bits;
+    return {
+      ...{ id, kind, layer, shape: [...shape], elements },
+      ...{ scheme: candidate.scheme, bits: candidate.bits },
+      ...{ thresholds: decimals(staircase.thresholds), levels: decimals(staircase.levels) },
+      ...(kind === "weight" && { offset: start }),
+    };
+  });
+  const codes = chosen
+    .filter(({ node }) => node.kind === "weight")
+    .map(({ node, candidate, staircase }) => ({
+      bits: candidate.bits,
+      codes: staircase.codes(valueIn(node.id, snapshot).data),
+    }));
+  const packed = pack(codes);
+  const { floating, bytes } = leaveFloating(graph, snapshot, assignment);
+  const artifact: Artifact = {
+    manifest: {
+      format: "autoqnn",
+      version: VERSION,
+      topology: graph.model.toJSON(null, false) as Manifest["topology"],
+      nodes,
+      floating,
+      leftAlone: leftAlone(graph, assignment),
+      sizes: sizes(graph, assignment, packed.length, bytes.length),
+      provenance,
+    },
+    packed,
+    floating: bytes,
+  };
+  return new QuantizedModel(artifact, graph);
+}
+
+function staircaseOf(node: QuantizingNode, { scheme, bits }: Candidate, snapshot: Snapshot): Staircase {
+  const range = rangeOf(node, snapshot.signed[node.id] ?? true);
+  const statistics =
+    node.kind === "weight" ? measure(valueIn(node.id, snapshot).data) : snapshot.statistics[node.id];
+  if (!statistics) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected running statistics of the values at "${node.id}", received none.`,
+      "Calibrate on data first, or leave inputs out of the assignment.",
+    );
+  }
+  return fit(scheme, bits, statistics, range, snapshot.scales[node.id] ?? 1);
+}
+
+function valueIn(variable: string, { variables }: Snapshot): HostTensor {
+  const value = variables[variable];
+  if (value) return value;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected a value for the variable "${variable}" in the snapshot, received none.`,
+    "Use the snapshot of a stage on the same graph.",
+  );
+}
+
+/** The variables without a node, one after another, four bytes a value. */
+function leaveFloating(graph: QuantizedGraph, snapshot: Snapshot, assignment: Assignment) {
+  let offset = 0;
+  const chunks: Uint8Array[] = [];
+  const floating = graph.variables
+    .filter(({ node }) => node === undefined || !assignment[node])
+    .map(({ name }): Manifest["floating"][number] => {
+      const { shape, dtype, data } = valueIn(name, snapshot);
+      if (dtype === "bool") {
+        throw new AutoqnnError(
+          "bad-model",
+          `Expected variables of numbers, received bool values at "${name}".`,
+          "Keep truth values as 0 and 1 in float32.",
+        );
+      }
+      const start = offset;
+      offset += data.length;
+      chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      return { variable: name, shape: [...shape], dtype, offset: start };
+    });
+  const bytes = new Uint8Array(4 * offset);
+  for (const [i, chunk] of chunks.entries()) bytes.set(chunk, 4 * floating[i]!.offset);
+  return { floating, bytes };
+}
+
+function leftAlone(graph: QuantizedGraph, assignment: Assignment): Manifest["leftAlone"] {
+  const unassigned = graph.nodes
+    .filter((node) => !assignment[node.id])
+    .map((node) => ({ ...node, reason: "no scheme assigned" }));
+  return [...graph.leftAlone, ...unassigned].map(({ id, kind, layer, shape, reason }) => ({
+    ...{ id, kind, layer, shape: [...shape], reason },
+  }));
+}
+
+function sizes(
+  graph: QuantizedGraph,
+  assignment: Assignment,
+  packed: number,
+  floating: number,
+): Manifest["sizes"] {
+  const average = Object.entries(averageBits(quantizedPart(graph, assignment), assignment));
+  const { peak, sum } = memory(graph, assignment);
+  const values = graph.variables.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  return {
+    packed,
+    floating,
+    fp32: 4 * values,
+    averageBits: Object.fromEntries(average.filter(([, bits]) => Number.isFinite(bits))),
+    memory: { peak: Math.ceil(peak / 8), sum: Math.ceil(sum / 8) },
+    bitOperations: bitOperations(graph, assignment),
+  };
+}
+
+/** The graph as if nodes that stay in floating point were none: what they cost is counted apart. */
+function quantizedPart(graph: QuantizedGraph, assignment: Assignment): QuantizedGraph {
+  return { ...graph, nodes: graph.nodes.filter((node) => assignment[node.id]) };
+}

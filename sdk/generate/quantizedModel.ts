@@ -1,0 +1,198 @@
+import * as tf from "@tensorflow/tfjs";
+import { engine } from "../engine/index.js";
+import { AutoqnnError } from "../errors.js";
+import type { LeftAlone, QuantizedGraph } from "../graph/graph.js";
+import type { SchemeName } from "../staircase/schemes.js";
+import type { Staircase } from "../staircase/staircase.js";
+import { checkedSource, type Examples } from "../train/data.js";
+import { countCorrect, crossEntropy } from "../train/objective.js";
+import type { Assignment } from "../train/policy.js";
+import type { OnProgress } from "../train/progress.js";
+import type { Score } from "../train/run.js";
+import { toDevice } from "../train/snapshot.js";
+import { modelShape } from "../train/workbench.js";
+import type { Artifact, Provenance, Sizes } from "./artifact.js";
+import { save } from "./files.js";
+import { type Decoded, decode, forward, inputStaircases } from "./runtime.js";
+import { summaryHtml, summaryText } from "./summary.js";
+
+/** A node with the quantizer that stands there for good. */
+export interface QuantizedNode {
+  /** "conv2/kernel" or "conv2/input". */
+  readonly id: string;
+  readonly kind: "weight" | "input";
+  readonly layer: string;
+  /** Without the batch dimension for inputs. */
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly scheme: SchemeName;
+  readonly bits: number;
+  readonly staircase: Staircase;
+}
+
+export interface EvaluateOptions {
+  /** Default 250. */
+  readonly batchSize?: number;
+  readonly onProgress?: OnProgress;
+}
+
+/**
+ * A quantized network, ready to use: made by `generate`, or read from a directory by `load`. Immutable; it holds no live
+ * tensor.
+ *
+ * @example
+ * const quantized = await autoqnn(model, { data }).learnPrecision({ budget: { averageBits: 2 } }).generate();
+ * quantized.summary();
+ * quantized.predict(tf.zeros([1, 28, 28, 1])).print();
+ * await quantized.save("out/");
+ */
+export class QuantizedModel {
+  /** In the order of execution. */
+  readonly nodes: readonly QuantizedNode[];
+  readonly assignment: Assignment;
+  /** The weights and inputs that stay in floating point, and why. */
+  readonly leftAlone: readonly LeftAlone[];
+  readonly sizes: Sizes;
+  readonly provenance: Provenance;
+  readonly #artifact: Artifact;
+  readonly #graph: QuantizedGraph;
+  readonly #decoded: Decoded;
+
+  /** `graph` must be that of `artifact.manifest.topology`, with a node for each of the artifact's. */
+  constructor(artifact: Artifact, graph: QuantizedGraph) {
+    const { nodes, leftAlone, sizes, provenance } = artifact.manifest;
+    this.#artifact = artifact;
+    this.#graph = graph;
+    this.#decoded = decode(artifact);
+    this.nodes = Object.freeze(
+      nodes.map(({ id, kind, layer, shape, elements, scheme, bits }) =>
+        Object.freeze({
+          id,
+          kind,
+          layer,
+          shape,
+          elements,
+          scheme,
+          bits,
+          staircase: this.#decoded.staircases[id]!,
+        }),
+      ),
+    );
+    this.assignment = Object.freeze(
+      Object.fromEntries(nodes.map(({ id, scheme, bits }) => [id, Object.freeze({ scheme, bits })])),
+    );
+    this.leftAlone = leftAlone;
+    this.sizes = sizes;
+    this.provenance = provenance;
+    Object.freeze(this);
+  }
+
+  /**
+   * The outputs for a batch `x` [n, ...inputShape], as the original model would give them, its softmax included; one
+   * tensor per output where there are several. Runs at once on tfjs's current backend. The caller disposes the result.
+   *
+   * @throws AutoqnnError `bad-data` for inputs of another number or shape.
+   */
+  predict(x: tf.Tensor): tf.Tensor;
+  predict(x: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[];
+  predict(x: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+    const inputs = Array.isArray(x) ? x : [x];
+    checkInputs(this.#graph, inputs);
+    const outputs = tf.tidy(() => forward(this.#graph, this.#tensors(), inputs, { logits: false }));
+    return outputs.length === 1 ? outputs[0]! : outputs;
+  }
+
+  /**
+   * Mean loss (nats) and accuracy over `examples`, as one compiled step off the JavaScript thread.
+   *
+   * @throws AutoqnnError `bad-model` unless this is a classifier of one input and one output, `bad-data` for examples that
+   * do not fit it.
+   */
+  async evaluate(examples: Examples, { batchSize = 250, onProgress }: EvaluateOptions = {}): Promise<Score> {
+    const source = await checkedSource("examples", examples, modelShape(this.#graph));
+    const step = (await engine()).compile("evaluate artifact", ({ x, y, ...at }) => {
+      const [logits] = forward(this.#graph, at, [x!], { logits: true });
+      return {
+        loss: tf.mul(crossEntropy(logits!, y!), logits!.shape[0]!),
+        correct: countCorrect(logits!, y!),
+      };
+    });
+    const steps = source.batchesPerEpoch(batchSize);
+    const at = this.#tensors();
+    const started = performance.now();
+    let [done, loss, correct, count] = [0, 0, 0, 0];
+    try {
+      for await (const { x, y } of source.epoch({ batchSize })) {
+        const outputs = await step.run({ ...at, x, y });
+        loss += (await outputs.loss!.data())[0]!;
+        correct += (await outputs.correct!.data())[0]!;
+        count += x.shape[0]!;
+        tf.dispose([x, y, outputs]);
+        const seconds = (performance.now() - started) / 1000;
+        onProgress?.({
+          ...{ stage: "evaluate", step: ++done, steps, epoch: 1, epochs: 1 },
+          ...{ loss: loss / count, accuracy: correct / count },
+          ...{ speed: count / seconds, eta: (seconds / done) * (steps - done) },
+        });
+      }
+    } finally {
+      step.dispose();
+      tf.dispose(at);
+    }
+    return { loss: loss / count, accuracy: correct / count, count };
+  }
+
+  /**
+   * Writes `model.json`, `packed.bin` (exactly `sizes.packed` bytes) and `floating.bin` into `directory`, which is made if
+   * it does not exist. An older artifact there is replaced; other files beside it stay.
+   *
+   * @throws AutoqnnError `bad-option` for a directory that cannot be written, or that holds other files and no artifact.
+   */
+  save(directory: string): Promise<void> {
+    return save(directory, this.#artifact);
+  }
+
+  /** Prints `toString()`. */
+  summary(print: (text: string) => void = console.log): void {
+    print(this.toString());
+  }
+
+  /** Tables of sizes, nodes and what was left alone. */
+  toString(): string {
+    return summaryText(this);
+  }
+
+  /** The same as HTML, for a notebook. */
+  toHtml(): string {
+    return summaryHtml(this);
+  }
+
+  #tensors(): Record<string, tf.Tensor> {
+    const variables = Object.entries(toDevice(this.#decoded.variables));
+    return {
+      ...Object.fromEntries(variables.map(([name, tensor]) => [`variable/${name}`, tensor])),
+      ...inputStaircases(this.#graph, this.#decoded),
+    };
+  }
+}
+
+function checkInputs({ inputs: expected }: QuantizedGraph, inputs: readonly tf.Tensor[]): void {
+  const shapes = inputs.map((x) => (x instanceof tf.Tensor ? `[${x.shape.join(", ")}]` : typeof x));
+  const fit =
+    inputs.length === expected.length &&
+    expected.every(({ shape }, i) => {
+      const x = inputs[i]!;
+      return (
+        x instanceof tf.Tensor &&
+        x.rank === shape.length &&
+        shape.every((size, axis) => size === null || size < 0 || size === x.shape[axis])
+      );
+    });
+  if (fit) return;
+  const wanted = expected.map(({ name, shape }) => `"${name}" [${shape.map((d) => d ?? "n").join(", ")}]`);
+  throw new AutoqnnError(
+    "bad-data",
+    `Expected ${wanted.join(" and ")}, received ${shapes.join(" and ") || "nothing"} at predict.`,
+    "Give a batch: one tensor per input of the model, with the number of samples as first dimension.",
+  );
+}

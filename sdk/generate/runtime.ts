@@ -1,0 +1,77 @@
+import * as tf from "@tensorflow/tfjs";
+import type { TensorMap } from "../engine/engine.js";
+import { type DeviceStaircase, quantize } from "../engine/ops.js";
+import type { QuantizedGraph } from "../graph/graph.js";
+import { type Staircase, staircase } from "../staircase/staircase.js";
+import type { HostTensor } from "../train/snapshot.js";
+import type { Artifact } from "./artifact.js";
+import { unpack } from "./pack.js";
+
+/** What a forward pass needs of an artifact, on the host: every variable as its layer reads it, a staircase per node. */
+export interface Decoded {
+  readonly variables: Readonly<Record<string, HostTensor>>;
+  readonly staircases: Readonly<Record<string, Staircase>>;
+}
+
+/** Reads the weights out of their codes. A generated and a loaded model both come this way, and so agree to the bit. */
+export function decode({ manifest, packed, floating }: Artifact): Decoded {
+  const staircases = Object.fromEntries(
+    manifest.nodes.map(({ id, thresholds, levels }) => [id, staircase(thresholds, levels)]),
+  );
+  const coded = manifest.nodes.flatMap(({ id, shape, elements, bits, offset }): [string, HostTensor][] => {
+    if (offset === undefined) return [];
+    const { levels } = staircases[id]!;
+    const codes = unpack(packed, offset, elements, bits);
+    return [[id, { shape, dtype: "float32", data: Float32Array.from(codes, (code) => levels[code]!) }]];
+  });
+  const plain = manifest.floating.map(({ variable, shape, dtype, offset }): [string, HostTensor] => {
+    const count = shape.reduce((product, size) => product * size, 1);
+    // A copy: the bytes of a file need not lie at a multiple of four.
+    const { buffer } = floating.slice(4 * offset, 4 * (offset + count));
+    return [
+      variable,
+      { shape, dtype, data: dtype === "int32" ? new Int32Array(buffer) : new Float32Array(buffer) },
+    ];
+  });
+  return { variables: Object.fromEntries([...coded, ...plain]), staircases };
+}
+
+/** The staircases of the input nodes as tensors, under "thresholds/ID", "steps/ID" and "base/ID". */
+export function inputStaircases(graph: QuantizedGraph, { staircases }: Decoded): TensorMap {
+  const tensors: TensorMap = {};
+  for (const { id, kind } of graph.nodes) {
+    const found = kind === "input" ? staircases[id] : undefined;
+    if (!found) continue;
+    const { thresholds, levels } = found;
+    tensors[`thresholds/${id}`] = tf.tensor1d(thresholds.slice());
+    tensors[`steps/${id}`] = tf.tensor1d(
+      Float32Array.from(thresholds, (_, k) => levels[k + 1]! - levels[k]!),
+    );
+    tensors[`base/${id}`] = tf.scalar(levels[0]!);
+  }
+  return tensors;
+}
+
+/** The quantized network on a batch. `at` holds "variable/NAME" and what `inputStaircases` makes. */
+export function forward(
+  graph: QuantizedGraph,
+  at: TensorMap,
+  inputs: tf.Tensor[],
+  { logits }: { logits: boolean },
+): tf.Tensor[] {
+  const variables = Object.fromEntries(graph.variables.map(({ name }) => [name, at[`variable/${name}`]!]));
+  const { outputs } = graph.forward(variables, inputs, {
+    training: false,
+    logits,
+    quantize: (node, x) => {
+      const thresholds = at[`thresholds/${node.id}`];
+      if (!thresholds) return x;
+      return quantize(x, {
+        thresholds,
+        steps: at[`steps/${node.id}`],
+        base: at[`base/${node.id}`],
+      } as DeviceStaircase);
+    },
+  });
+  return outputs;
+}

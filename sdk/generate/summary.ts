@@ -1,0 +1,91 @@
+import { asHtml, asText, type Column, escapeHtml, type Table, table } from "../report/table.js";
+import type { QuantizedModel, QuantizedNode } from "./quantizedModel.js";
+
+/** What of a quantized model is told. */
+export type Described = Pick<QuantizedModel, "nodes" | "leftAlone" | "sizes" | "provenance">;
+
+/** Sizes as lines of a table: what, and how much. */
+export function sizeTable({ sizes }: Described): Table {
+  const { packed, floating, fp32, averageBits, memory, bitOperations } = sizes;
+  const factor = fp32 / (packed + floating);
+  const lines: readonly (readonly [string, string])[] = [
+    ["weight codes", kilobytes(packed)],
+    ["weights left in FP32", kilobytes(floating)],
+    ["all weights in FP32", `${kilobytes(fp32)} (${factor.toFixed(1)} times as much)`],
+    ["average bits of weights", averageBits.weights?.toFixed(2) ?? "none quantized"],
+    ["average bits of inputs", averageBits.activations?.toFixed(2) ?? "none quantized"],
+    ["memory of one sample's pass, peak", kilobytes(memory.peak)],
+    ["bit operations per sample", `${(bitOperations / 1e6).toFixed(1)} M`],
+  ];
+  return table(lines, [
+    { title: "size", value: ([name]) => name },
+    { title: "", value: ([, value]) => value },
+  ]);
+}
+
+/** One line per node. */
+export function nodeTable(nodes: readonly QuantizedNode[]): Table {
+  const columns: readonly Column<QuantizedNode>[] = [
+    { title: "node", value: ({ id }) => id },
+    { title: "scheme", value: ({ scheme }) => scheme },
+    { title: "bits", value: ({ bits }) => bits },
+    { title: "shape", value: ({ shape }) => shape.join(" × ") },
+    { title: "values", value: ({ elements }) => elements },
+    {
+      title: "codes",
+      unit: "B",
+      value: ({ kind, elements, bits }) => (kind === "weight" ? Math.ceil((elements * bits) / 8) : undefined),
+    },
+    { title: "levels", value: ({ staircase }) => staircase.levels.length },
+    { title: "lowest", digits: 4, value: ({ staircase }) => Math.min(...staircase.levels) },
+    { title: "highest", digits: 4, value: ({ staircase }) => Math.max(...staircase.levels) },
+  ];
+  return table(nodes, columns);
+}
+
+/** What stays in floating point, and why. */
+export function leftAloneTable({ leftAlone }: Described): Table {
+  return table(leftAlone, [
+    { title: "left in FP32", value: ({ id }) => id },
+    { title: "shape", value: ({ shape }) => shape.join(" × ") },
+    { title: "why", value: ({ reason }) => reason },
+  ]);
+}
+
+/** Scores on the validation split after each stage, and which way of rounding won. */
+export function stageTable({ provenance }: Described): Table {
+  return table(provenance.stages, [
+    { title: "stage", value: ({ kind }) => STAGE_TITLES[kind] },
+    { title: "steps", value: ({ steps }) => steps },
+    { title: "validation loss", unit: "nat", digits: 4, value: ({ validation }) => validation?.loss },
+    {
+      title: "accuracy",
+      unit: "%",
+      digits: 2,
+      value: ({ validation }) => validation && 100 * validation.accuracy,
+    },
+    { title: "rounding that won", value: ({ chosen }) => chosen },
+  ]);
+}
+
+const STAGE_TITLES = { search: "scheme search", learn: "precision learning", tune: "fine-tuning" } as const;
+
+export function summaryText(model: Described): string {
+  return parts(model).map(asText).join("\n\n");
+}
+
+export function summaryHtml(model: Described): string {
+  const heading = `${model.nodes.length} quantized nodes`;
+  return `<section>\n<p>${escapeHtml(heading)}</p>\n${parts(model).map(asHtml).join("\n")}\n</section>`;
+}
+
+/** The tables that have a line. */
+function parts(model: Described): Table[] {
+  return [nodeTable(model.nodes), leftAloneTable(model), stageTable(model), sizeTable(model)].filter(
+    ({ rows }) => rows.length > 0,
+  );
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(2)} KB`;
+}
