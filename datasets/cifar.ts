@@ -57,17 +57,29 @@ export async function cifar(directory: string, options: ValidationOptions = {}):
     throw badFile(
       directory,
       0,
-      form ? `the files of ${form.name}` : "data_batch_1.bin ... and test_batch.bin, or train.bin and test.bin",
+      form
+        ? `the files of ${form.name}`
+        : "data_batch_1.bin ... and test_batch.bin, or train.bin and test.bin",
       form ? `none called ${missing.join(", ")}` : names.join(", ") || "an empty directory",
       "Unpack the binary version of CIFAR-10 or CIFAR-100 there.",
     );
   }
-  const read = (files: readonly string[]): Promise<Images> => readRecords(files.map((name) => join(directory, name)), form);
+  const read = (files: readonly string[]): Promise<Images> =>
+    readRecords(
+      files.map((name) => join(directory, name)),
+      form,
+    );
   const [train, test] = [await read(form.train), await read([form.test])];
   const classNames = names.includes(form.classNames)
-    ? (await readFile(join(directory, form.classNames), "utf8")).split("\n").map((line) => line.trim()).filter(Boolean)
+    ? (await readFile(join(directory, form.classNames), "utf8"))
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean)
     : undefined;
-  return dataset({ name: form.name, train, test, classes: form.classes, ...(classNames && { classNames }) }, options);
+  return dataset(
+    { name: form.name, train, test, classes: form.classes, ...(classNames && { classNames }) },
+    options,
+  );
 }
 
 async function readRecords(paths: readonly string[], { labels: before, classes }: Form): Promise<Images> {

@@ -81,8 +81,8 @@ function refuseUnknown({ class_name: kind, module }: LayerConfig, where: string)
   }
   const origin = typeof module === "string" ? module : "keras.layers";
   const foreign = /\.ops(\.|$)/.test(origin) || !/^(tf_)?keras(\.|$)|^tensorflow\./.test(origin);
-  const known = kind in tf.serialization.SerializationMap.getMap().classNameMap;
-  if (known && !(foreign && BUILT_IN.has(kind))) return;
+  const registered = tf.serialization.SerializationMap.getMap().classNameMap[kind];
+  if (registered && !(foreign && registered === BUILT_IN[kind])) return;
   throw badModel(
     "a layer class that tfjs has",
     foreign ? `${origin}.${kind}` : kind,
@@ -91,7 +91,8 @@ function refuseUnknown({ class_name: kind, module }: LayerConfig, where: string)
   );
 }
 
-const BUILT_IN = new Set(Object.keys(tf.serialization.SerializationMap.getMap().classNameMap));
+/** A foreign class of the same name is not the same layer. */
+const BUILT_IN = { ...tf.serialization.SerializationMap.getMap().classNameMap };
 
 /** tfjs makes the backward half from the forward one. */
 function refuseUnlikeHalves(config: Config, where: string): void {

@@ -79,10 +79,11 @@ function translateFunctional(model: LayerConfig, reading: Reading, where: string
   ];
   const layers = originals.map((original): Called => {
     const name = nameOf(original);
+    const translated = translate(original, reading, where);
     const nodes = (original.inbound_nodes ?? []).map((node) =>
       references(node, `layer "${name}"`).map(shift),
     );
-    return { ...translate(original, reading, where), name, inbound_nodes: nodes };
+    return { ...translated, name, inbound_nodes: nodes };
   });
   checkOrder(layers, where);
   const ends = (key: "input_layers" | "output_layers"): readonly (readonly unknown[])[] =>
