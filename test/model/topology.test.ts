@@ -1,0 +1,257 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as tf from "@tensorflow/tfjs";
+import { describe, expect, test } from "vitest";
+import { models } from "../../sdk/model/index.js";
+import { file } from "./files.js";
+
+const TOPOLOGIES = fileURLToPath(new URL("../../../shared/reference/topologies/", import.meta.url));
+const absent = existsSync(TOPOLOGIES) ? "" : " (skipped: the reference topologies are not on this machine)";
+
+describe.skipIf(absent !== "")(`Keras Applications${absent}`, () => {
+  test.each(["VGG16", "ResNet50", "DenseNet121", "InceptionV3", "MobileNetV2", "NASNetMobile", "Xception"])(
+    "%s loads by topology, with all of its parameters",
+    async (name) => {
+      const path = `${TOPOLOGIES}${name}.json`;
+      const model = await models.load(path);
+      expect(model.countParams()).toBe(JSON.parse(readFileSync(path, "utf8")).params);
+      model.dispose();
+    },
+    60_000,
+  );
+
+  test.each([
+    ["EfficientNetB0", /Normalization at layer "normalization"/],
+    ["ConvNeXtTiny", /Normalization at layer "convnext_tiny_prestem_normalization"/],
+    [
+      "MobileNet",
+      /keepdims false of GlobalAveragePooling2D, received true at layer "global_average_pooling2d"/,
+    ],
+    ["MobileNetV3Small", /TFOpLambda at layer "tf\.__operators__\.add"/],
+    ["RegNetX002", /groups 1 of Conv2D, received 3 at layer/],
+  ])("%s is refused by the name of what tfjs lacks", async (name, message) => {
+    await expect(models.load(`${TOPOLOGIES}${name}.json`)).rejects.toEqual(
+      expect.objectContaining({ code: "bad-model", message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+type Json = Record<string, unknown>;
+const layer = (class_name: string, config: Json, more: Json = {}): Json => ({ class_name, config, ...more });
+const sequential = (...layers: Json[]): Json => layer("Sequential", { name: "made", layers });
+const input = layer(
+  "InputLayer",
+  { batch_input_shape: [null, 4, 4, 2], name: "in" },
+  { name: "in", inbound_nodes: [] },
+);
+const load = (topology: Json): Promise<tf.LayersModel> =>
+  models.load(file("model.json", JSON.stringify(topology)));
+const refused = async (topology: Json, message: RegExp): Promise<void> => {
+  await expect(load(topology)).rejects.toEqual(
+    expect.objectContaining({ code: "bad-model", message: expect.stringMatching(message) }),
+  );
+};
+
+describe("Keras 3 words", () => {
+  const policy = {
+    module: "keras",
+    class_name: "DTypePolicy",
+    config: { name: "mixed_float16" },
+    registered_name: null,
+  };
+  const tensor = (name: string, call = 0): Json => ({
+    class_name: "__keras_tensor__",
+    config: { shape: [null, 4], dtype: "float32", keras_history: [name, call, 0] },
+  });
+  const node = (...inputs: Json[]): Json => ({
+    args: [inputs.length === 1 ? inputs[0] : inputs],
+    kwargs: { mask: null, training: false },
+  });
+
+  test("inbound nodes, policies, batch_shape, regularizers and a nested model called twice", async () => {
+    const inner = layer(
+      "Functional",
+      {
+        name: "inner",
+        layers: [
+          layer(
+            "InputLayer",
+            { batch_shape: [null, 4], name: "x", ragged: false },
+            { name: "x", inbound_nodes: [] },
+          ),
+          layer(
+            "Dense",
+            {
+              name: "d",
+              units: 4,
+              dtype: policy,
+              kernel_regularizer: layer("L2", { l2: 0.5 }),
+              kernel_initializer: layer("Ones", {}),
+            },
+            { name: "d", inbound_nodes: [node(tensor("x"))] },
+          ),
+        ],
+        input_layers: ["x", 0, 0],
+        output_layers: ["d", 0, 0],
+      },
+      { name: "inner", inbound_nodes: [node(tensor("in")), node(tensor("inner", 0))] },
+    );
+    const model = await load(
+      layer("Functional", {
+        name: "outer",
+        layers: [
+          layer(
+            "InputLayer",
+            { batch_shape: [null, 4], dtype: "float32", name: "in" },
+            { name: "in", inbound_nodes: [] },
+          ),
+          inner,
+          layer(
+            "Add",
+            { name: "sum" },
+            { name: "sum", inbound_nodes: [node(tensor("inner", 0), tensor("inner", 1))] },
+          ),
+          layer(
+            "LeakyReLU",
+            { name: "leaky", negative_slope: 0.25 },
+            { name: "leaky", inbound_nodes: [node(tensor("sum"))] },
+          ),
+        ],
+        input_layers: [["in", 0, 0]],
+        output_layers: [
+          ["leaky", 0, 0],
+          ["inner", 1, 0],
+        ],
+      }),
+    );
+    const [leaky, twice] = model.predict(tf.fill([1, 4], -1)) as tf.Tensor[];
+    // inner(x) = 4 sum(x) / 4 per unit: -4, then -16.
+    expect([leaky!.dataSync()[0], twice!.dataSync()[0]]).toEqual([0.25 * -20, -16]);
+    expect(JSON.stringify(model.toJSON(null, false))).toContain('"l2":0.5');
+  });
+
+  test("a Sequential that was built later has its input", async () => {
+    const model = await load(
+      layer("Sequential", {
+        name: "late",
+        layers: [layer("Dense", { name: "d", units: 3, dtype: policy })],
+        build_input_shape: [null, 5],
+      }),
+    );
+    expect(model.countParams()).toBe(18);
+  });
+
+  test.each<[string, Json, RegExp]>([
+    [
+      "an operation",
+      layer("Add", { name: "plus" }, { module: "keras.src.ops.numpy" }),
+      /keras\.src\.ops\.numpy\.Add at layer "plus"/,
+    ],
+    [
+      "a class of the user's",
+      layer("Dense", { name: "own", units: 1 }, { module: "my.layers" }),
+      /my\.layers\.Dense at layer "own"/,
+    ],
+    [
+      "hard_sigmoid",
+      layer("Dense", { name: "d", units: 1, activation: "hard_sigmoid", dtype: policy }),
+      /hard_sigmoid of Keras 3 at layer "d"/,
+    ],
+  ])("%s is refused", (_, made, message) => refused(sequential(input, made), message));
+
+  test("further tensors of a call are refused", async () => {
+    const call = { args: [tensor("in")], kwargs: { value: tensor("in") } };
+    const layers = [input, layer("Dense", { name: "d", units: 1 }, { name: "d", inbound_nodes: [call] })];
+    await refused(
+      layer("Functional", { name: "m", layers, input_layers: ["in", 0, 0], output_layers: ["d", 0, 0] }),
+      /a call with plain options, received \{"value".*layer "d"/,
+    );
+  });
+});
+
+describe("what tfjs cannot honour", () => {
+  test.each<[string, Json, RegExp]>([
+    ["Lambda", layer("Lambda", { name: "code" }), /a Lambda layer at layer "code".*never run/],
+    [
+      "an unknown class",
+      layer("Whatever", { name: "w" }),
+      /a layer class that tfjs has, received Whatever at layer "w"/,
+    ],
+    [
+      "groups",
+      layer("Conv2D", { name: "c", filters: 2, kernel_size: [1, 1], groups: 2 }),
+      /groups 1 of Conv2D, received 2 at layer "c"/,
+    ],
+    [
+      "a leaky ReLU",
+      layer("ReLU", { name: "r", negative_slope: 0.1 }),
+      /negative_slope 0 of ReLU, received 0\.1 at layer "r"/,
+    ],
+    [
+      "reset_after",
+      layer("GRU", { name: "g", units: 1, reset_after: true }),
+      /reset_after false of GRU, received true/,
+    ],
+    [
+      "an unknown activation",
+      layer("Dense", { name: "d", units: 1, activation: "hard_swish" }),
+      /topology that tfjs can build, received.*hardSwish/,
+    ],
+    [
+      "two different halves",
+      layer("Bidirectional", {
+        name: "b",
+        layer: layer("SimpleRNN", { name: "forward_s", units: 2, go_backwards: false }),
+        backward_layer: layer("SimpleRNN", { name: "s", units: 3, go_backwards: true }),
+      }),
+      /a backward layer like.*at layer "b"/,
+    ],
+  ])("%s is refused", (_, made, message) => refused(sequential(input, made), message));
+
+  test("a class that the program registers is taken", async () => {
+    class Halve extends tf.layers.Layer {
+      static readonly className = "HalveForTest";
+      override computeOutputShape(shape: tf.Shape): tf.Shape {
+        return shape;
+      }
+      override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+        return tf.tidy(() => [inputs].flat()[0]!.div(2));
+      }
+    }
+    tf.serialization.registerClass(Halve);
+    const model = await load(
+      sequential(input, layer("HalveForTest", { name: "half" }, { module: "my.layers" })),
+    );
+    expect((model.predict(tf.ones([1, 4, 4, 2])) as tf.Tensor).dataSync()[0]).toBe(0.5);
+  });
+});
+
+describe("a topology that is no graph", () => {
+  const functional = (...inbound: unknown[]): Json => {
+    const flat = layer("Flatten", { name: "f" }, { name: "f", inbound_nodes: [[inbound]] });
+    return layer("Functional", {
+      name: "m",
+      layers: [input, flat],
+      input_layers: [["in", 0, 0]],
+      output_layers: [["f", 0, 0]],
+    });
+  };
+
+  test("is refused instead of being waited for", async () => {
+    await refused(
+      functional("gone", 0, 0, {}),
+      /received call 0 of "gone", which nothing makes, at layer "f"/,
+    );
+    await refused(functional("f", 0, 0, {}), /call 0 of "f"/);
+    await refused(functional("in", 1, 0, {}), /call 1 of "in"/);
+    await refused(functional("in"), /a tensor as \[layer, call, output\], received \["in"\] at layer "f"/);
+    expect((await load(functional("in", 0, 0, {}))).countParams()).toBe(0);
+  });
+
+  test("is refused for parts of another kind", async () => {
+    await refused(layer("Dense", { units: 1 }), /a Sequential or functional model, received Dense/);
+    await refused(layer("Sequential", { name: "m" }), /a list of layers, received nothing/);
+    await refused(sequential({ nothing: true }), /a layer as \{ class_name, config \}/);
+    await refused({ modelTopology: { hello: 1 } }, /a topology, received/);
+  });
+});
