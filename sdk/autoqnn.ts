@@ -9,7 +9,7 @@ import { schemeAt } from "./learn/learn.js";
 import { learnStage } from "./learn/stage.js";
 import { checkWeights } from "./model/index.js";
 import { checked, LearnOptions, PlanOptions, SearchOptions, TuneOptions } from "./options.js";
-import { bitsOverTime, type Figure, thetaOverTime, trainingCurves } from "./report/figures.js";
+import { bitsOverTime, type Figure, lossOverTime, thetaOverTime } from "./report/figures.js";
 import { searchStage } from "./search/stage.js";
 import type { SchemeName } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
@@ -196,7 +196,7 @@ function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions
   const next = Object.freeze({ graph: origin.graph, generate: () => generateFrom(origin, stage) });
   return Object.freeze({
     ...next,
-    run: async () => shown(await checkedResult(stage), next, (run) => trainingCurves([run])),
+    run: async () => shown(await checkedResult(stage), next, (run) => lossOverTime([run])),
   });
 }
 

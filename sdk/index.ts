@@ -16,17 +16,17 @@ export type {
   Tuned,
 } from "./autoqnn.js";
 export { autoqnn } from "./autoqnn.js";
-export { inspectEngine } from "./engine/doctor.js";
 export type { Engine, Step, TensorMap } from "./engine/engine.js";
+export { inspectEngine } from "./engine/doctor.js";
 export { engine } from "./engine/index.js";
 export type { ErrorCode } from "./errors.js";
 export { AutoqnnError } from "./errors.js";
-export { load, type QuantizedModel } from "./generate/index.js";
+export { checkDestination, load, type QuantizedModel } from "./generate/index.js";
 export type { Budget } from "./graph/budget.js";
 export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js";
 export { quantizedGraph } from "./graph/graph.js";
 export { models } from "./model/index.js";
-export { pretrain } from "./pretrain.js";
+export { pretrain, score } from "./pretrain.js";
 export { htmlReport } from "./report/html.js";
 export type { SchemeName } from "./staircase/schemes.js";
 export { schemes } from "./staircase/schemes.js";

@@ -4,12 +4,13 @@ import { engine } from "./engine/index.js";
 import { quantizedGraph } from "./graph/graph.js";
 import { checked, PretrainOptions } from "./options.js";
 import { uncalibrated } from "./train/calibrate.js";
-import type { Data } from "./train/data.js";
+import { checkedSource, type Data, type Examples } from "./train/data.js";
+import { evaluate } from "./train/evaluate.js";
 import { train } from "./train/loop.js";
 import { FLOATING } from "./train/policy.js";
 import type { History, Score } from "./train/run.js";
 import { toDevice } from "./train/snapshot.js";
-import { openWorkbench, stageOf, stepsOf, validate, watchOf } from "./train/workbench.js";
+import { modelShape, openWorkbench, stageOf, stepsOf, validate, watchOf } from "./train/workbench.js";
 
 const WARMUP = 50;
 const EPOCHS = 5;
@@ -40,4 +41,24 @@ export async function pretrain(
   graph.write(values);
   for (const tensor of Object.values(values)) tensor.dispose();
   return { history, ...(bench.validated && { validation: await validate(bench, snapshot, FLOATING) }) };
+}
+
+/**
+ * Loss and accuracy of a floating-point classifier over all of `examples`.
+ *
+ * @throws AutoqnnError `bad-data` when they do not fit the model
+ * @example
+ * const { accuracy } = await score(model, data.test);
+ */
+export async function score(model: tf.LayersModel, examples: Examples): Promise<Score> {
+  const graph = quantizedGraph(model);
+  const source = await checkedSource("examples", examples, modelShape(graph));
+  return evaluate({
+    engine: await engine(),
+    graph,
+    snapshot: await uncalibrated(graph),
+    policy: FLOATING,
+    source,
+    batchSize: 500,
+  });
 }

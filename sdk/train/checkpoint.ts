@@ -54,7 +54,8 @@ export async function writeCheckpoint(
     }
     await rename(temporary, join(directory, name));
   } catch (cause) {
-    await rm(temporary, { force: true });
+    // Whatever went wrong above is what the caller must hear, not that there is nothing to clean up.
+    await rm(temporary, { force: true }).catch(() => {});
     throw new AutoqnnError(
       "bad-file",
       `Expected to write the checkpoint ${join(directory, name)}, received ${(cause as Error).message}.`,

@@ -1,0 +1,194 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { datasets, pretrain, score, terminalProgress, type tf } from "../../sdk/index.js";
+import { floatingNetwork } from "../models/floating.js";
+import { METHODS, type Method } from "./methods.js";
+
+const HELP = `Compares methods at two bits on Fashion-MNIST under one protocol.
+
+  npx tsx reproduce/bench/accuracy.ts [--network resnet8|resnet20] [--seeds 3] [--steps 938] [--rates 0.001,0.003,0.01]
+                                      [--methods NAME,...] [--shard I/N] [--out DIR] [--table]
+
+Every method starts from the same floating-point networks, one a seed, and trains for the same steps, searches included.
+Learning rates are chosen per family of methods on validation loss, with the first seed; the test images are read once per
+finished cell. Cells are kept in --out and not run again, so a run that was stopped goes on, and --shard spreads them over
+processes. --table only prints what is there.
+`;
+
+/** What one trained network gave. */
+interface Cell {
+  readonly method: string;
+  readonly rate: number;
+  readonly seed: number;
+  readonly validation: { readonly loss: number; readonly accuracy: number };
+  readonly test: { readonly loss: number; readonly accuracy: number };
+  readonly bytes: number;
+  readonly bits: { readonly weights: number; readonly activations: number };
+  readonly chosen?: string;
+  readonly seconds: number;
+}
+
+const { values: options } = parseArgs({
+  options: {
+    network: { type: "string", default: "resnet8" },
+    seeds: { type: "string", default: "3" },
+    steps: { type: "string", default: "938" },
+    rates: { type: "string", default: "0.001,0.003,0.01" },
+    methods: { type: "string" },
+    shard: { type: "string", default: "1/1" },
+    out: { type: "string", default: "out/bench/accuracy" },
+    table: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const NETWORK = options.network === "resnet20" ? "resnet20" : "resnet8";
+const STEPS = Number(options.steps);
+const RATES = options.rates.split(",").map(Number);
+const SEEDS = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
+const [SHARD, SHARDS] = options.shard.split("/").map(Number) as [number, number];
+const FLOATING = "floating point";
+
+async function main(): Promise<void> {
+  if (options.help) return void process.stdout.write(HELP);
+  const chosen = options.methods?.split(",");
+  const methods = METHODS.filter(({ name }) => !chosen || chosen.includes(name));
+  if (!options.table) {
+    const families = [...new Set([FLOATING, ...methods.map(({ family }) => family)])];
+    const mine = families.filter((_, index) => index % SHARDS === SHARD - 1);
+    // First every family's rate, then the other seeds at that rate.
+    for (const family of mine) {
+      const members = methods.filter((method) => method.family === family);
+      for (const rate of RATES) await cells(family, members, rate, SEEDS[0]!);
+    }
+    for (const seed of SEEDS.slice(1)) {
+      for (const family of mine) {
+        const members = methods.filter((method) => method.family === family);
+        await cells(family, members, await tunedRate(family, members), seed);
+      }
+    }
+  }
+  await printTable(methods);
+}
+
+async function cells(family: string, members: readonly Method[], rate: number, seed: number): Promise<void> {
+  if (family === FLOATING) return void (await cell(FLOATING, rate, seed, undefined));
+  for (const method of members) await cell(method.name, rate, seed, method);
+}
+
+/** The rate with the least mean validation loss over the family's members, first seed. */
+async function tunedRate(family: string, members: readonly Method[]): Promise<number> {
+  const names = family === FLOATING ? [FLOATING] : members.map(({ name }) => name);
+  const means = await Promise.all(
+    RATES.map(async (rate) => {
+      const found = await Promise.all(names.map((name) => readCell(name, rate, SEEDS[0]!)));
+      const losses = found.map((entry) => entry?.validation.loss ?? Number.POSITIVE_INFINITY);
+      return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    }),
+  );
+  return RATES[means.indexOf(Math.min(...means))]!;
+}
+
+async function cell(name: string, rate: number, seed: number, method: Method | undefined): Promise<Cell> {
+  const known = await readCell(name, rate, seed);
+  if (known) return known;
+  const data = await datasets.fashionMnist();
+  const model = await floatingNetwork(NETWORK, data, {
+    seed,
+    directory: options.out,
+    onProgress: await terminalProgress(),
+  });
+  const begun = performance.now();
+  const measured = method
+    ? await quantizedCell(method, model, { data, seed, steps: STEPS, learningRate: rate })
+    : await floatingCell(model, { data, seed, steps: STEPS, learningRate: rate });
+  const result: Cell = { method: name, rate, seed, ...measured, seconds: (performance.now() - begun) / 1000 };
+  const file = cellFile(name, rate, seed);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(`${file}.part`, `${JSON.stringify(result)}\n`);
+  await rename(`${file}.part`, file);
+  const { validation, test } = result;
+  console.log(
+    `${name}, rate ${rate}, seed ${seed}: validation ${percent(validation.accuracy)} (loss ${validation.loss.toFixed(4)}), test ${percent(test.accuracy)}, ${result.seconds.toFixed(0)} s`,
+  );
+  return result;
+}
+
+type Measured = Omit<Cell, "method" | "rate" | "seed" | "seconds">;
+type Given = Parameters<Method["run"]>[1] & {
+  readonly data: Awaited<ReturnType<typeof datasets.fashionMnist>>;
+};
+
+async function quantizedCell(method: Method, model: tf.LayersModel, given: Given): Promise<Measured> {
+  const quantized = await method.run(model, given);
+  const { sizes, provenance } = quantized;
+  const chosen = provenance.stages.find((stage) => stage.chosen)?.chosen;
+  return {
+    validation: await quantized.evaluate(given.data.validation),
+    test: await quantized.evaluate(given.data.test),
+    bytes: sizes.packed,
+    bits: { weights: sizes.averageBits.weights ?? 32, activations: sizes.averageBits.activations ?? 32 },
+    ...(chosen && { chosen }),
+  };
+}
+
+/** Floating point trained on for as many steps as the others. */
+async function floatingCell(
+  model: tf.LayersModel,
+  { data, seed, steps, learningRate }: Given,
+): Promise<Measured> {
+  await pretrain(model, data, { seed, steps, learningRate });
+  return {
+    validation: await score(model, data.validation),
+    test: await score(model, data.test),
+    bytes: model.countParams() * 4,
+    bits: { weights: 32, activations: 32 },
+  };
+}
+
+async function printTable(methods: readonly Method[]): Promise<void> {
+  const rows = [{ name: FLOATING, family: FLOATING }, ...methods];
+  console.log("| method | rate | W / A bits | KB | test accuracy, % | by seed | validation loss |");
+  console.log("|---|---|---|---|---|---|---|");
+  for (const { name, family } of rows) {
+    const members = methods.filter((method) => method.family === family);
+    const rate = await tunedRate(family, members);
+    const found = (await Promise.all(SEEDS.map((seed) => readCell(name, rate, seed)))).filter(
+      (entry) => entry !== undefined,
+    );
+    if (found.length === 0) continue;
+    const accuracies = found.map(({ test }) => 100 * test.accuracy);
+    const loss = mean(found.map(({ validation }) => validation.loss));
+    const won = found.some((entry) => entry.chosen)
+      ? ` (${found.map((entry) => entry.chosen).join(", ")})`
+      : "";
+    const { bits, bytes } = found[0]!;
+    const seeds = accuracies.map((value) => value.toFixed(2)).join(", ");
+    console.log(
+      `| ${name}${won} | ${rate} | ${bits.weights.toFixed(2)} / ${bits.activations.toFixed(2)} | ${(bytes / 1000).toFixed(1)} | ${mean(accuracies).toFixed(2)} ± ${deviation(accuracies).toFixed(2)} | ${seeds} | ${loss.toFixed(4)} |`,
+    );
+  }
+}
+
+const cellFile = (name: string, rate: number, seed: number): string =>
+  join(options.out, `${NETWORK}-${STEPS}`, `${name.replaceAll(/[^a-zA-Z0-9]+/g, "-")}-${rate}-${seed}.json`);
+
+const readCell = async (name: string, rate: number, seed: number): Promise<Cell | undefined> => {
+  const text = await readFile(cellFile(name, rate, seed), "utf8").catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Cell);
+};
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
+
+/** Standard deviation over seeds, N - 1. */
+function deviation(values: readonly number[]): number {
+  const centre = mean(values);
+  return values.length < 2
+    ? 0
+    : Math.sqrt(values.reduce((sum, v) => sum + (v - centre) ** 2, 0) / (values.length - 1));
+}
+
+await main();
