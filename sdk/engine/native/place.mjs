@@ -68,7 +68,7 @@ export function place(flavour) {
   return {
     folder,
     /** Holds libtensorflow_cc, libtensorflow_framework and include/. */
-    library: join(folder, "tensorflow"),
+    library: join(folder, "lib", "tensorflow"),
     addon: join(folder, `autoqnn-${hash.digest("hex").slice(0, 16)}.node`),
   };
 }
