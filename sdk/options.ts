@@ -104,10 +104,19 @@ export const PretrainOptions = z.strictObject({
 export function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const result = schema.safeParse(value ?? {}, { reportInput: true });
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  const issue = telling(result.error.issues[0]!);
   const path = [where, ...issue.path].join(".");
   const given = issue.input === undefined ? "" : ` Received ${print(issue.input)}.`;
   throw new AutoqnnError("bad-option", `At ${path}: ${issue.message}.${given}`, hint(issue, schema));
+}
+
+/** Of a union's branches, the one that got furthest into the value says best what is wrong with it. */
+function telling(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union") return issue;
+  const branches = issue.errors.flatMap((errors) => errors.slice(0, 1));
+  const best =
+    branches.find(({ code }) => code !== "invalid_type") ?? branches.find(({ path }) => path.length > 0);
+  return best ? telling({ ...best, path: [...issue.path, ...best.path] }) : issue;
 }
 
 function hint(issue: z.core.$ZodIssue, schema: z.ZodType): string {

@@ -1,0 +1,168 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { autoqnn, load, type Progress, pretrain } from "../../sdk/index.js";
+import { blobData, smallNetwork } from "./blobs.js";
+
+let model: tf.LayersModel;
+let directory: string;
+const data = blobData();
+const options = { data, seed: 5, batchSize: 32 };
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "plan-"));
+  model = smallNetwork();
+  await pretrain(model, data, { epochs: 12, batchSize: 32, learningRate: 0.01 });
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const short = () =>
+  autoqnn(model, options)
+    .searchSchemes({ steps: 8 })
+    .learnPrecision({ steps: 8, trialSteps: 3, budget: { averageBits: 2 } })
+    .fineTune({ steps: 8, reestimate: 3 });
+
+/** Name and content of every file below a directory. */
+async function bytesOf(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder)).sort();
+  const contents = await Promise.all(names.map((name) => readFile(join(folder, name), "base64")));
+  return Object.fromEntries(names.map((name, i) => [name, contents[i]!]));
+}
+
+test("the chain keeps the budget, learns, and its artifact predicts the same after loading", async () => {
+  const plan = autoqnn(model, options)
+    .searchSchemes({ epochs: 2 })
+    .learnPrecision({ epochs: 3, budget: { averageBits: 2 } })
+    .fineTune({ epochs: 8, learningRate: 0.01 });
+  const quantized = await plan.generate();
+  expect(quantized.sizes.averageBits.weights).toBeLessThanOrEqual(2);
+  expect(quantized.sizes.averageBits.activations).toBeLessThanOrEqual(2);
+  // Chance is 1/3; the floating-point network is near 1.
+  expect((await quantized.evaluate(data.test)).accuracy).toBeGreaterThan(0.8);
+
+  await quantized.save(join(directory, "artifact"));
+  const same = await load(join(directory, "artifact"));
+  const x = tf.randomUniform([5, 6, 6, 1], 0, 1, "float32", 4);
+  const [ours, theirs] = [quantized.predict(x) as tf.Tensor, same.predict(x) as tf.Tensor];
+  expect(theirs.dataSync()).toEqual(ours.dataSync());
+});
+
+test("same plan, same seed: the same artifact, byte for byte", async () => {
+  await (await short().generate()).save(join(directory, "first"));
+  await (await short().generate()).save(join(directory, "second"));
+  expect(await bytesOf(join(directory, "second"))).toEqual(await bytesOf(join(directory, "first")));
+});
+
+test("a run that was stopped continues, and ends with the bits of an undisturbed one", async () => {
+  const undisturbed = await autoqnn(model, options).searchSchemes({ steps: 20 }).run();
+  const checkpoint = join(directory, "checkpoints");
+  const stop = new AbortController();
+  const stopped = autoqnn(model, options)
+    .searchSchemes({
+      steps: 20,
+      checkpoint,
+      signal: stop.signal,
+      onProgress: ({ step }: Progress) => step >= 9 && stop.abort(),
+    })
+    .run();
+  await expect(stopped).rejects.toMatchObject({ name: "AutoqnnError", code: "aborted" });
+  const steps: number[] = [];
+  const continued = await autoqnn(model, options)
+    .searchSchemes({ steps: 20, checkpoint, onProgress: ({ step }) => steps.push(step) })
+    .run();
+  expect(Math.min(...steps)).toBeGreaterThan(9);
+  expect(continued.theta).toEqual(undisturbed.theta);
+  expect(continued.snapshot.variables).toEqual(undisturbed.snapshot.variables);
+  expect(continued.history.loss).toEqual(undisturbed.history.loss);
+});
+
+test("plans that share a beginning run it once", async () => {
+  let starts = 0;
+  const searched = autoqnn(model, options).searchSchemes({
+    steps: 3,
+    onProgress: ({ step }) => (starts += Number(step === 1)),
+  });
+  const first = await searched.run();
+  await searched.fineTune({ steps: 2, reestimate: 1 }).generate();
+  await first.fineTune({ steps: 2, reestimate: 1 }).generate();
+  expect(starts).toBe(1);
+});
+
+test("stage results are plain data with a picture and a text", async () => {
+  const searched = await autoqnn(model, options).searchSchemes({ steps: 4, granularity: "model" }).run();
+  expect(Object.keys(searched)).not.toContain("learnPrecision");
+  expect(String(searched)).toMatch(/one\/kernel/);
+  expect(searched.plot().data.length).toBeGreaterThan(0);
+  // One choice for the whole model: every weight has the same scheme.
+  const weights = Object.entries(searched.assignment).filter(([id]) => id.endsWith("kernel"));
+  expect(new Set(weights.map(([, { scheme }]) => scheme)).size).toBe(1);
+});
+
+test("weights and theta can take turns on two halves of the data", async () => {
+  const together = await autoqnn(model, options).searchSchemes({ steps: 5 }).run();
+  const turns = await autoqnn(model, options).searchSchemes({ steps: 5, update: "turns" }).run();
+  expect(turns.theta).not.toEqual(together.theta);
+  expect(turns.history.traces.theta!.data.some((value) => value !== 0)).toBe(true);
+});
+
+test("several bitwidths at once are searched within the budget", async () => {
+  const quantized = await autoqnn(model, options)
+    .searchSchemes({ steps: 6, bits: [1, 2, 3, 4], budget: { averageBits: 2, modelSize: "16x" } })
+    .generate();
+  expect(quantized.sizes.averageBits.weights).toBeLessThanOrEqual(2);
+  expect(quantized.sizes.packed * 16).toBeLessThanOrEqual(quantized.sizes.fp32);
+});
+
+test("without data the weights are quantized and the inputs named as left alone", async () => {
+  const quantized = await autoqnn(model).generate();
+  expect(Object.keys(quantized.assignment).sort()).toEqual(["classes/kernel", "one/kernel", "two/kernel"]);
+  expect(quantized.assignment["one/kernel"]).toEqual({ scheme: "clip", bits: 8 });
+  const x = tf.randomUniform([20, 6, 6, 1], 0, 1, "float32", 4);
+  const exact = (model.predict(x) as tf.Tensor).argMax(1).dataSync();
+  const close = (quantized.predict(x) as tf.Tensor).argMax(1).dataSync();
+  expect(close.filter((label, i) => label === exact[i]).length).toBeGreaterThanOrEqual(19);
+});
+
+test("nodes can be excluded and pinned by name", async () => {
+  const plan = autoqnn(model, { ...options, exclude: ["one/*"], pin: { "classes/*": { bits: 4 } } });
+  const quantized = await plan
+    .learnPrecision({ steps: 3, trialSteps: 1, budget: { averageBits: 3 } })
+    .generate();
+  expect(Object.keys(quantized.assignment)).not.toContain("one/kernel");
+  expect(quantized.assignment["classes/kernel"]?.bits).toBe(4);
+});
+
+describe("what cannot work is refused before training", () => {
+  const never = { onProgress: () => expect.unreachable("training started") };
+
+  test("no data", async () => {
+    await expect(autoqnn(model).searchSchemes().run()).rejects.toThrow(/Expected data/);
+  });
+
+  test("a budget out of reach, with the nearest one that can be met, even behind other stages", async () => {
+    const plan = autoqnn(model, options)
+      .searchSchemes({ steps: 5, ...never })
+      .learnPrecision({ budget: { modelSize: 10 } });
+    await expect(plan.generate()).rejects.toMatchObject({ code: "infeasible-budget" });
+    await expect(plan.generate()).rejects.toThrow(/\d+ bytes/);
+  });
+
+  test("weights that are not numbers", () => {
+    const broken = smallNetwork();
+    broken.getLayer("two").setWeights([tf.fill([3, 3, 6, 8], Number.NaN), tf.zeros([8])]);
+    expect(() => autoqnn(broken, options)).toThrow(/two\/kernel/);
+  });
+
+  test("labels out of range", async () => {
+    const batch = { x: tf.zeros([4, 6, 6, 1]), y: tf.tensor1d([0, 1, 2, 3], "int32") };
+    const plan = autoqnn(model, { data: { train: [batch] } }).fineTune({ steps: 2, ...never });
+    await expect(plan.run()).rejects.toThrow(/labels from 0 to 2/);
+  });
+
+  test("a scheme that a node cannot take", async () => {
+    const plan = autoqnn(model, options).searchSchemes({ candidates: ["binary"], steps: 2, ...never });
+    await expect(plan.run()).rejects.toThrow(/range-aware/);
+  });
+});
