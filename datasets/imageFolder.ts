@@ -197,7 +197,7 @@ async function decoder(options: ImageFolderOptions): Promise<(bytes: Uint8Array,
       }
       const stretched = tf.image.resizeBilinear(
         tf.tensor3d(image.dataSync(), image.shape),
-        target,
+        [target[0], target[1]],
         false,
         true,
       );
