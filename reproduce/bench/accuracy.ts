@@ -127,8 +127,8 @@ async function quantizedCell(method: Method, model: tf.LayersModel, given: Given
   return {
     validation: await quantized.evaluate(given.data.validation),
     test: await quantized.evaluate(given.data.test),
-    bytes: sizes.packed,
-    bits: { weights: sizes.averageBits.weights ?? 32, activations: sizes.averageBits.activations ?? 32 },
+    bytes: sizes.packedBytes,
+    bits: sizes.averageBits,
     ...(chosen && { chosen }),
   };
 }

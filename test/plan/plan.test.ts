@@ -112,7 +112,7 @@ test("several bitwidths at once are searched within the budget", async () => {
     .searchSchemes({ steps: 6, bits: [1, 2, 3, 4], budget: { averageBits: 2, modelSize: "16x" } })
     .generate();
   expect(quantized.sizes.averageBits.weights).toBeLessThanOrEqual(2);
-  expect(quantized.sizes.packed * 16).toBeLessThanOrEqual(quantized.sizes.fp32);
+  expect(quantized.sizes.packedBytes * 16).toBeLessThanOrEqual(quantized.sizes.fp32Bytes);
 });
 
 test("without data the weights are quantized and the inputs named as left alone", async () => {
