@@ -1,14 +1,17 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type SchemeName, schemes } from "../staircase/schemes.js";
 
 /** The version of the format that this package writes, and the only one it reads. */
 export const VERSION = 1;
 
+/** The files of an artifact. */
+export const FILES = { manifest: "model.json", packed: "packed.bin", floating: "floating.bin" } as const;
+
 const whole = z.number().int().nonnegative();
 const shape = z.array(whole);
 const kind = z.enum(["weight", "input"]);
 const edge = { id: z.string(), kind, layer: z.string(), shape };
-const costs = z.object({ weights: z.number(), activations: z.number() }).partial();
 const score = z.object({ loss: z.number(), accuracy: z.number(), count: whole });
 const record = z.record(z.string(), z.json());
 
@@ -59,14 +62,16 @@ export const manifest = z.object({
   ),
   leftAlone: z.array(z.object({ ...edge, reason: z.string() })),
   sizes: z.object({
-    packed: whole,
-    floating: whole,
-    fp32: whole,
-    averageBits: costs,
-    memory: z.object({ peak: z.number(), sum: z.number() }),
+    packedBytes: whole,
+    floatingBytes: whole,
+    fp32Bytes: whole,
+    averageBits: z.object({ weights: z.number(), activations: z.number() }),
+    memoryBytes: z.object({ peak: whole, sum: whole }),
     bitOperations: z.number(),
   }),
   provenance,
+  /** sha256 of the other files, so that files of two artifacts are never taken for one. */
+  checksums: z.object({ packed: z.string(), floating: z.string() }),
 });
 
 export type Manifest = z.output<typeof manifest>;
@@ -77,10 +82,10 @@ export type Provenance = Readonly<z.output<typeof provenance>>;
 /**
  * What a quantized model costs.
  *
- * `packed`: bytes of all weight codes. `floating`: bytes of the weights without a quantizer. `fp32`: bytes of all weights
- * in float32. `averageBits`: mean bits per weight and per input value, over those that have a quantizer. `memory`: bytes
- * of one sample's pass, weights plus the largest (`peak`) or all (`sum`) of the live activations. `bitOperations`: sum of
- * multiply-accumulates times both factors' bits, per sample.
+ * `packedBytes`: all weight codes. `floatingBytes`: the weights without a quantizer. `fp32Bytes`: all weights in float32.
+ * `averageBits`: mean bits per weight and per input value, over those that have a quantizer; 32 where none has.
+ * `memoryBytes`: one sample's pass, weights plus the largest (`peak`) or all (`sum`) of the live activations.
+ * `bitOperations`: sum of multiply-accumulates times both factors' bits, per sample.
  */
 export type Sizes = Readonly<Manifest["sizes"]>;
 
@@ -100,4 +105,8 @@ export function decimals(values: Float32Array): number[] {
     }
     return Number(value.toPrecision(9)) + 0;
   });
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

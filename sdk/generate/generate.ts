@@ -1,5 +1,5 @@
 import { AutoqnnError } from "../errors.js";
-import { averageBits, bitOperations } from "../graph/costs.js";
+import { averageBits, bitOperations, FLOAT_BITS } from "../graph/costs.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import { memory } from "../graph/memory.js";
 import { fit, measure } from "../staircase/schemes.js";
@@ -7,7 +7,7 @@ import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";
 import { rangeOf } from "../train/program.js";
 import type { HostTensor, Snapshot } from "../train/snapshot.js";
-import { type Artifact, decimals, type Manifest, type Provenance, VERSION } from "./artifact.js";
+import { type Artifact, decimals, type Manifest, type Provenance, sha256, VERSION } from "./artifact.js";
 import { pack } from "./pack.js";
 import { QuantizedModel } from "./quantizedModel.js";
 
@@ -67,6 +67,7 @@ export function generate(
       leftAlone: leftAlone(graph, assignment),
       sizes: sizes(graph, assignment, packed.length, bytes.length),
       provenance,
+      checksums: { packed: sha256(packed), floating: sha256(bytes) },
     },
     packed,
     floating: bytes,
@@ -135,18 +136,18 @@ function leftAlone(graph: QuantizedGraph, assignment: Assignment): Manifest["lef
 function sizes(
   graph: QuantizedGraph,
   assignment: Assignment,
-  packed: number,
-  floating: number,
+  packedBytes: number,
+  floatingBytes: number,
 ): Manifest["sizes"] {
-  const average = Object.entries(averageBits(quantizedPart(graph, assignment), assignment));
+  const { weights, activations } = averageBits(quantizedPart(graph, assignment), assignment);
   const { peak, sum } = memory(graph, assignment);
   const values = graph.variables.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
   return {
-    packed,
-    floating,
-    fp32: 4 * values,
-    averageBits: Object.fromEntries(average.filter(([, bits]) => Number.isFinite(bits))),
-    memory: { peak: Math.ceil(peak / 8), sum: Math.ceil(sum / 8) },
+    packedBytes,
+    floatingBytes,
+    fp32Bytes: 4 * values,
+    averageBits: { weights: weights || FLOAT_BITS, activations: activations || FLOAT_BITS },
+    memoryBytes: { peak: Math.ceil(peak / 8), sum: Math.ceil(sum / 8) },
     bitOperations: bitOperations(graph, assignment),
   };
 }

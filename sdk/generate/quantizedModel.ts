@@ -12,8 +12,8 @@ import type { Score } from "../train/run.js";
 import { toDevice } from "../train/snapshot.js";
 import { modelShape } from "../train/workbench.js";
 import type { Artifact, Provenance, Sizes } from "./artifact.js";
-import { save } from "./files.js";
 import { type Decoded, decode, forward, inputStaircases } from "./runtime.js";
+import { save } from "./save.js";
 import { summaryHtml, summaryText } from "./summary.js";
 
 /** A node with the quantizer that stands there for good. */
@@ -47,6 +47,9 @@ export interface EvaluateOptions {
  * await quantized.save("out/");
  */
 export class QuantizedModel {
+  /** Names and shapes, batch first, of what `predict` takes and gives. */
+  readonly inputs: QuantizedGraph["inputs"];
+  readonly outputs: QuantizedGraph["outputs"];
   /** In the order of execution. */
   readonly nodes: readonly QuantizedNode[];
   readonly assignment: Assignment;
@@ -64,6 +67,8 @@ export class QuantizedModel {
     this.#artifact = artifact;
     this.#graph = graph;
     this.#decoded = decode(artifact);
+    this.inputs = graph.inputs;
+    this.outputs = graph.outputs;
     this.nodes = Object.freeze(
       nodes.map(({ id, kind, layer, shape, elements, scheme, bits }) =>
         Object.freeze({

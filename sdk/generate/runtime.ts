@@ -27,7 +27,7 @@ export function decode({ manifest, packed, floating }: Artifact): Decoded {
   const plain = manifest.floating.map(({ variable, shape, dtype, offset }): [string, HostTensor] => {
     const count = shape.reduce((product, size) => product * size, 1);
     // A copy: the bytes of a file need not lie at a multiple of four.
-    const { buffer } = floating.slice(4 * offset, 4 * (offset + count));
+    const { buffer } = new Uint8Array(floating.subarray(4 * offset, 4 * (offset + count)));
     return [
       variable,
       { shape, dtype, data: dtype === "int32" ? new Int32Array(buffer) : new Float32Array(buffer) },

@@ -6,15 +6,15 @@ export type Described = Pick<QuantizedModel, "nodes" | "leftAlone" | "sizes" | "
 
 /** Sizes as lines of a table: what, and how much. */
 export function sizeTable({ sizes }: Described): Table {
-  const { packed, floating, fp32, averageBits, memory, bitOperations } = sizes;
-  const factor = fp32 / (packed + floating);
+  const { packedBytes, floatingBytes, fp32Bytes, averageBits, memoryBytes, bitOperations } = sizes;
+  const factor = fp32Bytes / (packedBytes + floatingBytes);
   const lines: readonly (readonly [string, string])[] = [
-    ["weight codes", kilobytes(packed)],
-    ["weights left in FP32", kilobytes(floating)],
-    ["all weights in FP32", `${kilobytes(fp32)} (${factor.toFixed(1)} times as much)`],
-    ["average bits of weights", averageBits.weights?.toFixed(2) ?? "none quantized"],
-    ["average bits of inputs", averageBits.activations?.toFixed(2) ?? "none quantized"],
-    ["memory of one sample's pass, peak", kilobytes(memory.peak)],
+    ["weight codes", kilobytes(packedBytes)],
+    ["weights left in FP32", kilobytes(floatingBytes)],
+    ["all weights in FP32", `${kilobytes(fp32Bytes)} (${factor.toFixed(1)} times as much)`],
+    ["average bits of weights", averageBits.weights.toFixed(2)],
+    ["average bits of inputs", averageBits.activations.toFixed(2)],
+    ["memory of one sample's pass, peak", kilobytes(memoryBytes.peak)],
     ["bit operations per sample", `${(bitOperations / 1e6).toFixed(1)} M`],
   ];
   return table(lines, [

@@ -128,22 +128,22 @@ function figuresOf({
 
 /** FP32 against quantized, one line each. */
 export function resultTable({ floating, quantized, model }: Report): Table {
-  const { packed, floating: left, fp32, averageBits } = model.sizes;
+  const { packedBytes, floatingBytes, fp32Bytes, averageBits } = model.sizes;
   const error = ({ accuracy, count }: Score): number => 100 * Math.sqrt((accuracy * (1 - accuracy)) / count);
-  const row = (name: string, score: Score, bytes: number, weights?: number, inputs?: number) => ({
+  const row = (name: string, score: Score, bytes: number, weights: number, inputs: number) => ({
     ...{ name, score, bytes, weights, inputs },
     accuracy: `${(100 * score.accuracy).toFixed(2)} ± ${error(score).toFixed(2)}`,
   });
   const rows = [
-    row("FP32", floating, fp32, 32, 32),
-    row("quantized", quantized, packed + left, averageBits.weights, averageBits.activations),
+    row("FP32", floating, fp32Bytes, 32, 32),
+    row("quantized", quantized, packedBytes + floatingBytes, averageBits.weights, averageBits.activations),
   ];
   return table(rows, [
     { title: "network", value: ({ name }) => name },
     { title: "accuracy", unit: "%", value: ({ accuracy }) => accuracy },
     { title: "loss", unit: "nat", digits: 4, value: ({ score }) => score.loss },
     { title: "weights", unit: "KB", digits: 1, value: ({ bytes }) => bytes / 1000 },
-    { title: "smaller", value: ({ bytes }) => `${(fp32 / bytes).toFixed(1)}×` },
+    { title: "smaller", value: ({ bytes }) => `${(fp32Bytes / bytes).toFixed(1)}×` },
     { title: "bits of weights", digits: 2, value: ({ weights }) => weights },
     { title: "bits of inputs", digits: 2, value: ({ inputs }) => inputs },
   ]);

@@ -142,10 +142,10 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
         },
       ],
       sizes: {
-        ...{ packed: Math.ceil(elements / 4), floating: 2400, fp32: 4 * elements + 2400 },
+        ...{ packedBytes: Math.ceil(elements / 4), floatingBytes: 2400, fp32Bytes: 4 * elements + 2400 },
         ...{
           averageBits: { weights: 2, activations: 1.98 },
-          memory: { peak: 41000, sum: 90000 },
+          memoryBytes: { peak: 41000, sum: 90000 },
           bitOperations: 12.5e6,
         },
       },

@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export async function inspect(path: string, { json }: { json?: true }): Promise<void> {
+  const { load, models, quantizedGraph } = await import("../index.js");
+  if (await isArtifact(path)) {
+    const quantized = await load(path);
+    if (!json) return quantized.summary();
+    const nodes = quantized.nodes.map(({ staircase, ...node }) => ({
+      ...node,
+      thresholds: [...staircase.thresholds],
+      levels: [...staircase.levels],
+    }));
+    const { leftAlone, sizes, provenance } = quantized;
+    return print({ kind: "artifact", nodes, leftAlone, sizes, provenance });
+  }
+  const graph = quantizedGraph(await models.load(path));
+  if (!json) return console.log(String(graph.table()));
+  const { nodes, leftAlone, inputs, outputs } = graph;
+  print({ kind: "model", nodes, leftAlone, inputs, outputs });
+}
+
+/** A directory whose model.json says so; a network's model.json has another format. */
+async function isArtifact(path: string): Promise<boolean> {
+  try {
+    return JSON.parse(await readFile(join(path, "model.json"), "utf8")).format === "autoqnn";
+  } catch {
+    return false;
+  }
+}
+
+function print(value: unknown): void {
+  console.log(JSON.stringify(value, undefined, 2));
+}
