@@ -3,16 +3,22 @@ import { badModel } from "./badModel.js";
 import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
 import { deferred } from "./initializers.js";
 
-/** Options that tfjs reads past, with the values that it silently assumes. Any other value would compute wrongly. */
+/**
+ * Options of Keras that tfjs reads past or takes otherwise, with the values for which it computes the same. Any other
+ * value would silently compute something else.
+ */
 const ASSUMED: Readonly<Record<string, Config>> = {
   InputLayer: { sparse: false },
   ReLU: { negative_slope: 0, threshold: 0 },
   Conv1D: { groups: 1 },
   Conv2D: { groups: 1 },
   Conv3D: { groups: 1 },
-  Conv2DTranspose: { groups: 1 },
-  Conv3DTranspose: { groups: 1 },
+  Conv2DTranspose: { groups: 1, output_padding: null, dilation_rate: [1, 1] },
+  Conv3DTranspose: { groups: 1, output_padding: null, dilation_rate: [1, 1, 1] },
+  DepthwiseConv2D: { groups: 1, dilation_rate: [1, 1] },
   SeparableConv2D: { groups: 1 },
+  // tfjs samples from corners, Keras from pixel centres.
+  UpSampling2D: { interpolation: "nearest" },
   GlobalAveragePooling1D: { keepdims: false },
   GlobalAveragePooling2D: { keepdims: false },
   GlobalMaxPooling1D: { keepdims: false },
@@ -42,8 +48,8 @@ const DROPPED: Readonly<Record<string, readonly string[]>> = {
 const ACTIVATIONS: Readonly<Record<string, string>> = { silu: "swish" };
 
 export interface Reading {
-  /** Keras 3 wrote this, where some words mean something else. */
-  readonly keras3: boolean;
+  /** Some words mean something else in each. */
+  readonly writer: "tfjs" | "keras2" | "keras3";
   /** Values follow: draw none. */
   readonly weightsFollow: boolean;
 }
@@ -57,10 +63,11 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
   const where = `layer "${nameOf(layer)}"`;
   refuseUnknown(layer, where);
   const { class_name: kind, config } = layer;
-  for (const [option, assumed] of Object.entries(ASSUMED[kind] ?? {})) {
+  const assumptions = reading.writer === "tfjs" ? {} : (ASSUMED[kind] ?? {});
+  for (const [option, assumed] of Object.entries(assumptions)) {
     const value = config[option] ?? assumed;
-    if (value !== assumed) {
-      const hint = `tfjs computes ${kind} with ${show(assumed)} only: rebuild the layer without this option.`;
+    if (show(value) !== show(assumed)) {
+      const hint = `tfjs computes ${kind} as Keras does for ${show(assumed)} only: rebuild the layer without it.`;
       throw badModel(`${option} ${show(assumed)} of ${kind}`, show(value), where, hint);
     }
   }
@@ -133,7 +140,9 @@ function translateOption(option: string, value: unknown, where: string, reading:
   if (option !== "layer" && option !== "cell" && option !== "") {
     return { class_name: value.class_name, config: value.config };
   }
-  const inner = translateLayer({ ...value, class_name: value.class_name, config: value.config }, reading);
+  // Wrappers pass no mask on, so what is to be done with one does not matter.
+  const config = { ...value.config, zero_output_for_mask: false };
+  const inner = translateLayer({ ...value, class_name: value.class_name, config }, reading);
   // tfjs prefixes the halves of a Bidirectional itself.
   const name =
     typeof inner.config.name === "string" ? { name: inner.config.name.replace(/^forward_/, "") } : {};
@@ -146,9 +155,9 @@ function dtype(value: unknown): unknown {
   return typeof name === "string" && /float/.test(name) ? "float32" : name;
 }
 
-function activation(value: unknown, where: string, { keras3 }: Reading): unknown {
+function activation(value: unknown, where: string, { writer }: Reading): unknown {
   const name = isConfig(value) && typeof value.config === "string" ? value.config : value;
-  if (keras3 && name === "hard_sigmoid") {
+  if (writer === "keras3" && name === "hard_sigmoid") {
     const hint = "Keras 3 means relu6(x + 3) / 6 by it, tfjs 0.2 x + 0.5: use another activation.";
     throw badModel("an activation that tfjs computes alike", "hard_sigmoid of Keras 3", where, hint);
   }

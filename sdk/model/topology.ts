@@ -23,13 +23,12 @@ export async function build(
   location: string,
   weightsFollow: boolean,
 ): Promise<tf.LayersModel> {
-  const keras3 = /"(DTypePolicy|__keras_tensor__|batch_shape)"/.test(JSON.stringify(topology) ?? "");
   const root = layerConfig(topology, location);
   if (!isContainer(root)) {
     const hint = "Save the model as keras.Sequential or keras.Model(inputs, outputs).";
     throw badModel("a Sequential or functional model", root.class_name, location, hint);
   }
-  const modelTopology = translate(root, { keras3, weightsFollow }, location);
+  const modelTopology = translate(root, { writer: writerOf(topology), weightsFollow }, location);
   try {
     return await tf.models.modelFromJSON({ modelTopology } as unknown as Parameters<
       typeof tf.models.modelFromJSON
@@ -40,6 +39,12 @@ export async function build(
     const hint = "Rebuild the part of the model it names from layers and options that tfjs has.";
     throw badModel("a topology that tfjs can build", `"${reason}"`, location, hint, cause);
   }
+}
+
+function writerOf(topology: unknown): Reading["writer"] {
+  if (isConfig(topology) && String(topology.keras_version).startsWith("tfjs")) return "tfjs";
+  const words = /"(DTypePolicy|__keras_tensor__|batch_shape)"/;
+  return words.test(JSON.stringify(topology)) ? "keras3" : "keras2";
 }
 
 function translate(layer: LayerConfig, reading: Reading, where: string): LayerConfig {
@@ -73,7 +78,7 @@ function translateFunctional(model: LayerConfig, reading: Reading, where: string
   // A model counts its own making as its first call in Keras 2 and tfjs, not in Keras 3.
   const shift = ([name, call, output, options = {}]: Reference): Reference => [
     name,
-    reading.keras3 && models.has(name) ? call + 1 : call,
+    reading.writer === "keras3" && models.has(name) ? call + 1 : call,
     output,
     options,
   ];

@@ -193,6 +193,21 @@ describe("what tfjs cannot honour", () => {
       /reset_after false of GRU, received true/,
     ],
     [
+      "a dilated depthwise convolution",
+      layer("DepthwiseConv2D", { name: "d", kernel_size: [2, 2], dilation_rate: [2, 2] }),
+      /dilation_rate \[1,1\] of DepthwiseConv2D, received \[2,2\] at layer "d"/,
+    ],
+    [
+      "output padding",
+      layer("Conv2DTranspose", { name: "t", filters: 1, kernel_size: [2, 2], output_padding: [0, 0] }),
+      /output_padding null of Conv2DTranspose, received \[0,0\] at layer "t"/,
+    ],
+    [
+      "bilinear upsampling",
+      layer("UpSampling2D", { name: "u", size: [2, 2], interpolation: "bilinear" }),
+      /interpolation "nearest" of UpSampling2D, received "bilinear" at layer "u"/,
+    ],
+    [
       "an unknown activation",
       layer("Dense", { name: "d", units: 1, activation: "hard_swish" }),
       /topology that tfjs can build, received.*hardSwish/,
@@ -207,6 +222,14 @@ describe("what tfjs cannot honour", () => {
       /a backward layer like.*at layer "b"/,
     ],
   ])("%s is refused", (_, made, message) => refused(sequential(input, made), message));
+
+  test("what tfjs itself wrote is taken at its word", async () => {
+    const model = tf.sequential();
+    model.add(tf.layers.upSampling2d({ size: [2, 2], interpolation: "bilinear", inputShape: [2, 2, 1] }));
+    const again = await load(model.toJSON(null, false) as Json);
+    const x = tf.tensor4d([0, 1, 2, 3], [1, 2, 2, 1]);
+    expect((again.predict(x) as tf.Tensor).dataSync()).toEqual((model.predict(x) as tf.Tensor).dataSync());
+  });
 
   test("a class that the program registers is taken", async () => {
     class Halve extends tf.layers.Layer {
