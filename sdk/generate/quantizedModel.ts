@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import type { LeftAlone, QuantizedGraph } from "../graph/graph.js";
+import { summaryHtml, summaryText } from "../report/summary.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import { checkedSource, type Examples } from "../train/data.js";
@@ -14,7 +15,6 @@ import { modelShape } from "../train/workbench.js";
 import type { Artifact, Provenance, Sizes } from "./artifact.js";
 import { type Decoded, decode, forward, inputStaircases } from "./runtime.js";
 import { save } from "./save.js";
-import { summaryHtml, summaryText } from "./summary.js";
 
 /** A node with the quantizer that stands there for good. */
 export interface QuantizedNode {

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { type Described, leftAloneTable, nodeTable, sizeTable } from "../generate/summary.js";
 import type { AnyRun, LearnRun, Score, SearchRun } from "../train/run.js";
 import {
   bitsOverTime,
@@ -11,6 +10,7 @@ import {
   thetaOverTime,
 } from "./figures.js";
 import { CSS, DRAW } from "./page.js";
+import { type Described, leftAloneTable, nodeTable, sizeTable } from "./summary.js";
 import { asHtml, escapeHtml, type Table, table } from "./table.js";
 
 /** What a report is about. */

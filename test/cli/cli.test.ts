@@ -1,0 +1,215 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { load, models, tf } from "../../sdk/index.js";
+import { writeIdx } from "./idx.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+let directory: string;
+let model: string;
+let data: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "autoqnn-cli-"));
+  const layers = [
+    tf.layers.conv2d({ name: "conv", filters: 4, kernelSize: 3, activation: "relu", inputShape: [8, 8, 1] }),
+    tf.layers.flatten({ name: "flat" }),
+    tf.layers.dense({ name: "predictions", units: 3, activation: "softmax" }),
+  ];
+  await models.save(tf.sequential({ layers }), join(directory, "network"));
+  model = join(directory, "network", "model.json");
+  data = join(directory, "data");
+  await writeIdx(data);
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+interface Result {
+  readonly code: number | null;
+  readonly out: string;
+  readonly error: string;
+}
+
+function autoqnn(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+  const command = ["--import", "tsx", join(root, "sdk/cli/main.ts"), ...args];
+  const child = spawn(process.execPath, command, { cwd: root, env: { ...process.env, ...env } });
+  let [out, error] = ["", ""];
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (error += chunk));
+  return new Promise((done) => child.on("close", (code) => done({ code, out, error })));
+}
+
+/** Standard error without what libraries print there on their own. */
+const errorLines = ({ error }: Result): string[] =>
+  error.split("\n").filter((line) => line.startsWith("autoqnn: "));
+
+describe("usage", () => {
+  it("prints help on standard output, with every command", async () => {
+    const { code, out } = await autoqnn(["--help"]);
+    expect(code).toBe(0);
+    for (const name of ["quantize", "inspect", "evaluate", "doctor", "setup"])
+      expect(out).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+  });
+
+  it("prints the help of a command with its options", async () => {
+    const { code, out } = await autoqnn(["quantize", "--help"]);
+    expect(code).toBe(0);
+    for (const option of ["--data", "--budget", "--epochs", "--seed", "--out"]) expect(out).toContain(option);
+  });
+
+  it.each([
+    ["no command", [], /Usage: autoqnn/],
+    ["an unknown command", ["quantise"], /unknown command 'quantise'/],
+    ["an unknown option", ["doctor", "--jsn"], /unknown option '--jsn'/],
+    ["a missing argument", ["inspect"], /missing required argument 'path'/],
+    ["a missing option", ["quantize", "m.json", "--data", "fashion-mnist"], /required option '--out/],
+    [
+      "a budget without a number",
+      ["quantize", "m", "--data", "d", "--out", "o", "--budget", "average-bits"],
+      /average-bits=2/,
+    ],
+    [
+      "an unknown budget",
+      ["quantize", "m", "--data", "d", "--out", "o", "--budget", "weight=2"],
+      /bit-operations/,
+    ],
+    [
+      "a limit twice",
+      ["quantize", "m", "--data", "d", "--out", "o", "--budget", "memory=9,memory=8"],
+      /once/,
+    ],
+    [
+      "epochs that are no number",
+      ["quantize", "m", "--data", "d", "--out", "o", "--epochs", "many"],
+      /positive number/,
+    ],
+  ] as const)("ends with 2 for %s", async (_, args, message) => {
+    const { code, out, error } = await autoqnn(args);
+    expect(code).toBe(2);
+    expect(out).toBe("");
+    expect(error).toMatch(message);
+  });
+});
+
+describe("errors of a run", () => {
+  it("are one line that says what to do, and code 1", async () => {
+    const result = await autoqnn(["inspect", join(directory, "absent.json")]);
+    expect(result.code).toBe(1);
+    expect(result.out).toBe("");
+    expect(errorLines(result).length).toBe(1);
+    expect(errorLines(result)[0]).toMatch(/Expected .+ received .+/);
+    expect(result.error).not.toMatch(/^\s+at /m);
+  });
+
+  it("show where they come from with AUTOQNN_DEBUG=1", async () => {
+    const { code, error } = await autoqnn(["inspect", join(directory, "absent.json")], {
+      AUTOQNN_DEBUG: "1",
+    });
+    expect(code).toBe(1);
+    expect(error).toMatch(/^\s+at /m);
+  });
+
+  it("come before any work for data that do not exist and a directory that is taken", async () => {
+    const taken = join(directory, "taken");
+    await mkdir(taken);
+    await writeFile(join(taken, "notes.txt"), "mine");
+    const one = await autoqnn([
+      "quantize",
+      model,
+      "--data",
+      "fashion-minst",
+      "--out",
+      join(directory, "new"),
+    ]);
+    const two = await autoqnn(["quantize", model, "--data", data, "--out", taken]);
+    expect([one.code, two.code]).toEqual([1, 1]);
+    expect(errorLines(one)[0]).toContain("fashion-mnist");
+    expect(errorLines(two)[0]).toContain("notes.txt");
+    expect(await readdir(taken)).toEqual(["notes.txt"]);
+    expect(await readdir(directory)).not.toContain("new");
+  });
+
+  it("name a budget that cannot be met", async () => {
+    const out = join(directory, "infeasible");
+    const result = await autoqnn([
+      "quantize",
+      model,
+      "--data",
+      data,
+      "--out",
+      out,
+      "--budget",
+      "model-size=10",
+    ]);
+    expect(result.code).toBe(1);
+    expect(errorLines(result)[0]).toMatch(/budget|size/i);
+  });
+});
+
+describe("inspect", () => {
+  it("shows the nodes of a network and why others are none", async () => {
+    const { code, out } = await autoqnn(["inspect", model]);
+    expect(code).toBe(0);
+    for (const name of ["conv/kernel", "conv/input", "predictions/kernel", "predictions/input"])
+      expect(out).toContain(name);
+    const json = JSON.parse((await autoqnn(["inspect", model, "--json"])).out);
+    expect(json.kind).toBe("model");
+    expect(json.nodes.map(({ id }: { id: string }) => id)).toEqual([
+      "conv/kernel",
+      "predictions/kernel",
+      "predictions/input",
+    ]);
+    expect(json.leftAlone.map(({ id }: { id: string }) => id)).toContain("conv/input");
+  });
+});
+
+describe("doctor", () => {
+  it("prints JSON", async () => {
+    const { code, out } = await autoqnn(["doctor", "--json"]);
+    expect(code).toBe(0);
+    expect(Object.keys(JSON.parse(out)).length).toBeGreaterThan(1);
+  });
+
+  it("prints text", async () => {
+    const { code, out } = await autoqnn(["doctor"]);
+    expect(code).toBe(0);
+    expect(out).toContain(process.versions.node);
+  });
+});
+
+describe("quantize, inspect, evaluate", () => {
+  it("go the whole way on a small network", async () => {
+    const out = join(directory, "artifact");
+    const made = await autoqnn([
+      "quantize",
+      model,
+      "--data",
+      data,
+      "--epochs",
+      "1",
+      "--seed",
+      "3",
+      "--out",
+      out,
+    ]);
+    expect(made.error).not.toMatch(/^autoqnn: /m);
+    expect(made.code).toBe(0);
+    expect(made.out).toMatch(/Test accuracy: [\d.]+ % in FP32, [\d.]+ % quantized/);
+    expect((await readdir(out)).sort()).toEqual(["floating.bin", "model.json", "packed.bin"]);
+    expect(await readdir(directory)).not.toContain("artifact.checkpoints");
+
+    const inspected = JSON.parse((await autoqnn(["inspect", out, "--json"])).out);
+    expect(inspected.kind).toBe("artifact");
+    expect(inspected.sizes.packedBytes).toBe((await readFile(join(out, "packed.bin"))).length);
+    expect(inspected.sizes.averageBits.weights).toBeLessThanOrEqual(2);
+    expect((await autoqnn(["inspect", out])).out).toContain("predictions/kernel");
+
+    const { code, out: text } = await autoqnn(["evaluate", out, "--data", data, "--json"]);
+    expect(code).toBe(0);
+    const { datasets } = await import("../../sdk/index.js");
+    const { test } = await datasets.idx(data);
+    expect(JSON.parse(text)).toEqual(await (await load(out)).evaluate(test));
+  }, 240_000);
+});
