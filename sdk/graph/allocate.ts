@@ -64,12 +64,44 @@ export async function allocate({
       cost: cost(id, bits) - cost(id, choices[id]!.at(-1)!),
     })),
   );
-  const first = greedy(nodes, limits);
-  const { point, ties } =
-    total(first) === 0 ? { point: first, ties: [] } : settle(await integerSolver(), nodes, limits, first);
-  const bits = Object.fromEntries(Object.entries(point).map(([node, option]) => [node, option.bits]));
+  const found = await Promise.all(
+    separate(nodes, limits).map(async (part) => {
+      const first = greedy(part.nodes, part.limits);
+      return total(first) === 0
+        ? { point: first, ties: [] }
+        : settle(await integerSolver(), part.nodes, part.limits, first);
+    }),
+  );
+  const point: Point = Object.assign({}, ...found.map((part) => part.point));
+  const open = new Set(found.flatMap((part) => part.ties));
+  const bits = Object.fromEntries(graph.nodes.map(({ id }) => [id, point[id]!.bits]));
   const objective = Object.entries(bits).reduce((sum, [node, value]) => sum + cost(node, value), 0);
-  return Object.freeze({ bits: Object.freeze(bits), objective, ties });
+  return Object.freeze({
+    bits: Object.freeze(bits),
+    objective,
+    ties: graph.nodes.map(({ id }) => id).filter((id) => open.has(id)),
+  });
+}
+
+/** The nodes in groups that no limit connects, each with its limits: a limit on weights says nothing of inputs. */
+function separate(
+  nodes: readonly (readonly Option[])[],
+  limits: readonly BudgetRow[],
+): { nodes: (readonly Option[])[]; limits: BudgetRow[] }[] {
+  const touched = limits.map(
+    (row) =>
+      new Set([...row.terms.map(({ node }) => node), ...row.products.flatMap((p) => [p.weight, p.input])]),
+  );
+  const group = new Map(nodes.map(([option], n) => [option!.node, n]));
+  for (const set of touched) {
+    const joined = new Set([...set].map((node) => group.get(node)!));
+    const into = Math.min(...joined);
+    for (const [node, n] of group) if (joined.has(n)) group.set(node, into);
+  }
+  return [...new Set(group.values())].map((n) => ({
+    nodes: nodes.filter(([option]) => group.get(option!.node) === n),
+    limits: limits.filter((_, i) => [...touched[i]!].some((node) => group.get(node) === n)),
+  }));
 }
 
 /** The best point, and among equally good ones the first by the rule. */
@@ -101,9 +133,11 @@ function settle(
       minimise: (o) => (o.node === node ? -o.bits : 0),
     });
     if (above) known.push(above);
-    const below = problem({ within, fixed, below: { node, bits: most }, minimise: () => 0 });
+    const open =
+      known.some((point) => point[node]!.bits !== known[0]![node]!.bits) ||
+      problem({ within, fixed, below: { node, bits: most }, minimise: () => 0 }) !== undefined;
     const chosen = (above ?? known.find((point) => point[node]!.bits === most)!)[node]!;
-    if (above || below) ties.push(node);
+    if (open) ties.push(node);
     fixed.push(chosen);
     known = known.filter((point) => point[node] === chosen);
   }
@@ -157,7 +191,6 @@ function exactly(
           ...cuts,
         ],
         binary: all.map((option) => option.variable),
-        continuous: products.variables,
       });
       if (!chosen) return undefined;
       const picked = all.filter((option) => chosen.has(option.variable));
@@ -191,11 +224,11 @@ function scaled(values: readonly Entry[]): Entry[] {
   return largest === 0 ? [...values] : values.map(([name, c]) => [name, (c / largest) * SCALE] as const);
 }
 
-/** A row as a function of the binary variables: bits * x for every option, bits * bits * y for every pair in a product. */
+/** A row as a function of the variables: bits * x for every option, bits * z for every option of a weight in a product. */
 function entries(
   row: BudgetRow,
   open: readonly (readonly Option[])[],
-  pair: (weight: Option, input: Option) => string,
+  product: (weight: Option, input: string) => string,
 ): Entry[] {
   const at = new Map(open.map((options) => [options[0]!.node, options]));
   return [
@@ -203,45 +236,48 @@ function entries(
       at.get(node)!.map((option): Entry => [option.variable, coefficient * option.bits]),
     ),
     ...row.products.flatMap(({ weight, input, coefficient }) =>
-      at
-        .get(weight)!
-        .flatMap((w) => at.get(input)!.map((i): Entry => [pair(w, i), coefficient * w.bits * i.bits])),
+      at.get(weight)!.map((w): Entry => [product(w, input), coefficient * w.bits]),
     ),
   ];
 }
 
-/** For options w and i of a product, y = w * i: sum over i of y is w, sum over w of y is i, and so y is whole where they are. */
+/**
+ * For an option w of a weight, z_w = w * (bits of the input): the z_w of a pair add up to the input's bits, and each lies
+ * between w times the least and w times the most of them.
+ */
 function productVariables(open: readonly (readonly Option[])[], limits: readonly BudgetRow[]) {
   const at = new Map(open.map((options) => [options[0]!.node, options]));
-  const name = (weight: Option, input: Option): string => `y${weight.variable}${input.variable}`;
-  const pairs = new Map(
-    limits.flatMap((row) =>
-      row.products.map((p) => [`${p.weight} ${p.input}`, [at.get(p.weight)!, at.get(p.input)!]] as const),
-    ),
-  );
-  const equal = (variable: string, parts: readonly string[]): IntegerProgram["rows"][number] => ({
-    entries: [[variable, -1], ...parts.map((part): Entry => [part, 1])],
-    sense: "=",
-    limit: 0,
+  const name = (weight: Option, input: string): string => `z${weight.variable}${at.get(input)![0]!.variable}`;
+  const products = limits.flatMap((row) => row.products);
+  const pairs = [...new Map(products.map((p) => [`${p.weight} ${p.input}`, p])).values()];
+  const rows: IntegerProgram["rows"][number][] = pairs.flatMap(({ weight, input }) => {
+    const inputs = at.get(input)!;
+    const parts = at.get(weight)!.map((w) => ({ w: w.variable, z: name(w, input) }));
+    const whole = inputs.map((i): Entry => [i.variable, -i.bits]);
+    const [least, most] = [inputs[0]!.bits, inputs.at(-1)!.bits];
+    return [
+      { entries: [...parts.map(({ z }): Entry => [z, 1]), ...whole], sense: "=", limit: 0 },
+      ...parts.flatMap(({ w, z }): IntegerProgram["rows"][number][] => [
+        {
+          entries: [
+            [z, 1],
+            [w, -most],
+          ],
+          sense: "<=",
+          limit: 0,
+        },
+        {
+          entries: [
+            [z, 1],
+            [w, -least],
+          ],
+          sense: ">=",
+          limit: 0,
+        },
+      ]),
+    ];
   });
-  const rows = [...pairs.values()].flatMap(([weights, inputs]) => [
-    ...weights!.map((w) =>
-      equal(
-        w.variable,
-        inputs!.map((i) => name(w, i)),
-      ),
-    ),
-    ...inputs!.map((i) =>
-      equal(
-        i.variable,
-        weights!.map((w) => name(w, i)),
-      ),
-    ),
-  ]);
-  const variables = [...pairs.values()].flatMap(([weights, inputs]) =>
-    weights!.flatMap((w) => inputs!.map((i) => name(w, i))),
-  );
-  return { name, rows, variables };
+  return { name, rows };
 }
 
 /** From the least bitwidths, one step up at a time where it saves most, as long as the limits hold. */

@@ -50,6 +50,13 @@ export type Choices = Readonly<Record<string, readonly number[]>>;
  * rows({ averageBits: { weights: 2 } }, graph)[0]; // { name: "average bits of weights", limit: 2 * elements, ... }
  */
 export function rows(budget: Budget, graph: QuantizedGraph): BudgetRow[] {
+  const found = allRows(budget, graph);
+  return found.filter(
+    (row, i) => !found.some((other, j) => implies(other, row) && (j < i || !implies(row, other))),
+  );
+}
+
+function allRows(budget: Budget, graph: QuantizedGraph): BudgetRow[] {
   const { averageBits, modelSize, memory, bitOperations } = budget;
   const size = sizeCost(graph);
   const bytes = { name: "bytes", cost: 8 };
@@ -72,9 +79,7 @@ export function rows(budget: Budget, graph: QuantizedGraph): BudgetRow[] {
       "Give averageBits, modelSize, memory or bitOperations, or several.",
     );
   }
-  return found.filter(
-    (row, i) => !found.some((other, j) => implies(other, row) && (j < i || !implies(row, other))),
-  );
+  return found;
 }
 
 /**
@@ -90,10 +95,9 @@ export function reach(
 ): { name: string; limit: number; least: number; most: number }[] {
   const least = extreme(graph, choices, (list) => list[0]!);
   const most = extreme(graph, choices, (list) => list.at(-1)!);
-  const found = rows(budget, graph);
-  const broken = found.filter((row) => !holds(row, least));
+  const broken = allRows(budget, graph).filter((row) => !holds(row, least));
   if (broken.length > 0) throw infeasible(broken, least);
-  return found.map((row) => ({
+  return rows(budget, graph).map((row) => ({
     name: row.name,
     limit: row.limit,
     least: costAt(row, least),

@@ -1,6 +1,6 @@
 import highs from "highs";
 
-/** Minimise cost * x over x in {0, 1}^n (`continuous` variables in [0, 1]) under linear rows. */
+/** Minimise a sum under linear rows; variables that are not `binary` are any number from 0. */
 export interface IntegerProgram {
   readonly objective: readonly Entry[];
   readonly rows: readonly {
@@ -9,7 +9,6 @@ export interface IntegerProgram {
     readonly limit: number;
   }[];
   readonly binary: readonly string[];
-  readonly continuous: readonly string[];
 }
 
 export type Entry = readonly [variable: string, coefficient: number];
@@ -50,7 +49,7 @@ export async function integerSolver(): Promise<Solve> {
 }
 
 /** CPLEX LP text. Rows are broken into short lines, which its readers require. */
-function format({ objective, rows, binary, continuous }: IntegerProgram): string {
+function format({ objective, rows, binary }: IntegerProgram): string {
   const sum = (entries: readonly Entry[]): string =>
     entries.map(([name, c]) => `${c < 0 ? "-" : "+"} ${Math.abs(c)} ${name}\n`).join("");
   return [
@@ -60,8 +59,6 @@ function format({ objective, rows, binary, continuous }: IntegerProgram): string
     ...rows
       .filter(({ entries }) => entries.length > 0)
       .map(({ entries, sense, limit }, i) => ` r${i}: ${sum(entries)} ${sense} ${limit}`),
-    "Bounds",
-    ...continuous.map((name) => ` 0 <= ${name} <= 1`),
     "Binary",
     ...binary.map((name) => ` ${name}`),
     "End",

@@ -64,7 +64,7 @@ export function learning(
     mix: ({ bits }) => {
       // At the upper end the pair is (most - 1, most) with f = 1, so that the gradient is that of the last step down.
       const lastPair = tf.maximum(tf.tensor1d(lowest), tf.sub(tf.tensor1d(highest), 1));
-      const lower = tf.minimum(tf.floor(bits!), lastPair);
+      const lower = withoutGradient(tf.minimum(tf.floor(bits!), lastPair));
       const fraction = tf.unstack(tf.sub(bits!, lower));
       const lowers = tf.unstack(lower);
       return Object.fromEntries(
@@ -109,4 +109,12 @@ export function schemeAt(
   };
   if (has(scheme)) return scheme;
   return scheme === "binary" && has("residual") ? "residual" : "clip";
+}
+
+/** `x` as a constant: comparing it, to find the pair of neighbours, has no gradient. */
+function withoutGradient(x: tf.Tensor): tf.Tensor {
+  return tf.customGrad((value) => ({
+    value: tf.clone(value as tf.Tensor),
+    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
+  }))(x);
 }

@@ -17,9 +17,29 @@ export function lowered(t: number): number {
   return Math.fround(t - Math.fround(Math.max(Math.fround(Math.abs(t) * LOWERED_BY), LOWERED_AT_LEAST)));
 }
 
-/** The staircase of `coefficients` for a raw statistic vector, in the order of roundings that the device follows too. */
+/**
+ * The thresholds of `coefficients` for a derived statistic vector, each lowered where it is inclusive and held within its
+ * parents. Where a tensor is constant they may descend by single ulps.
+ */
+export function thresholdsAt(
+  { thresholds, inclusive, within = [] }: Pick<Coefficients, "thresholds" | "inclusive" | "within">,
+  derived: ArrayLike<number>,
+): Float32Array {
+  const t = Float32Array.from(thresholds, (r, k) => {
+    const value = Math.fround(evaluate(r, derived));
+    return inclusive[k] ? lowered(value) : value;
+  });
+  for (const { threshold, lower, upper } of within) {
+    const least = t[lower] ?? Number.NEGATIVE_INFINITY;
+    const most = t[upper] ?? Number.POSITIVE_INFINITY;
+    t[threshold] = Math.max(least, Math.min(most, t[threshold]!));
+  }
+  return t;
+}
+
+/** The staircase of `coefficients` for a raw statistic vector. */
 export function fitCoefficients(
-  { thresholds, inclusive, levels, clip, within = [] }: Coefficients,
+  coefficients: Coefficients,
   statistics: ArrayLike<number>,
   scale: number,
 ): Staircase {
@@ -31,17 +51,8 @@ export function fitCoefficients(
     );
   }
   const derived = derive(statistics);
-  const t = thresholds.map((r, k) => {
-    const value = Math.fround(evaluate(r, derived));
-    return inclusive[k] ? lowered(value) : value;
-  });
-  for (const { threshold, lower, upper } of within) {
-    t[threshold] = Math.max(
-      t[lower] ?? Number.NEGATIVE_INFINITY,
-      Math.min(t[upper] ?? Number.POSITIVE_INFINITY, t[threshold]!),
-    );
-  }
-  // Thresholds that coincide, as those of a constant tensor do, may have been lowered past each other.
+  const { levels, clip } = coefficients;
+  const t = thresholdsAt(coefficients, derived);
   for (let k = 1; k < t.length; k++) t[k] = Math.max(t[k - 1]!, t[k]!);
   return staircase(
     t.map((value) => value * scale),

@@ -32,9 +32,15 @@ export function combine(rows: readonly Row[], factors: readonly number[]): Row {
   return row({}).map((_, place) => rows.reduce((sum, r, i) => sum + factors[i]! * r[place]!, 0));
 }
 
-/** The value of a row for a derived statistic vector. */
+/**
+ * The value of a row for a derived statistic vector: weights as the device keeps them, in float32, the sum in float64.
+ * A statistic without weight is not looked at, and may be anything.
+ */
 export function evaluate(r: Row, derived: ArrayLike<number>): number {
-  return r.reduce((sum, weight, place) => (weight === 0 ? sum : sum + weight * derived[place]!), 0);
+  return r.reduce(
+    (sum, weight, place) => (weight === 0 ? sum : sum + Math.fround(weight) * derived[place]!),
+    0,
+  );
 }
 
 /**

@@ -63,8 +63,8 @@ export function staircase(
   });
 }
 
-/** The number of thresholds below `x`, by bisection. NaN counts as below all of them. */
-function bucket(thresholds: Float32Array, x: number): number {
+/** The number of ascending thresholds below `x`, by bisection. NaN counts as below all of them. */
+export function bucket(thresholds: ArrayLike<number>, x: number): number {
   let low = 0;
   let high = thresholds.length;
   while (low < high) {

@@ -18,6 +18,7 @@ export interface TensorData {
 interface NodeBackend extends tf.KernelBackend {
   readonly binding: Binding;
   readonly tensorMap: tf.DataStorage<TensorData>;
+  getDTypeInteger(dtype: tf.DataType): number;
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
   createOutputTensor(metadata: Metadata): tf.Tensor;
   executeSingleOutput(

@@ -4,6 +4,7 @@ import { checkedInputs, checkedOutputs, disposedStep } from "../contract.js";
 import type { Engine, Step, TensorMap } from "../engine.js";
 import { openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
+import { registerGather } from "./gather.js";
 import { Trace } from "./trace.js";
 
 /** A body traced for one set of input shapes and types: a function of TensorFlow's context. */
@@ -111,6 +112,7 @@ class NativeStep implements Step {
 export async function nativeEngine(): Promise<Engine> {
   const addon = openAddon();
   const backend = new NativeBackend(addon);
+  registerGather(addon);
   tf.registerBackend(BACKEND, () => backend, 3);
   await tf.setBackend(BACKEND);
   return {

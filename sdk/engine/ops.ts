@@ -1,0 +1,124 @@
+import * as tf from "@tensorflow/tfjs";
+import { STATISTICS, type Statistic } from "../staircase/statistics.js";
+import { BATCH_NORM_KERNEL, batchNormGradient, batchNormKernels } from "./kernels/batch-norm.js";
+import { STAIRCASE_KERNEL, staircaseGradient, staircaseKernels } from "./kernels/staircase.js";
+import { STATISTICS_KERNEL, statisticsKernels } from "./kernels/statistics.js";
+import { TABLE_KERNEL, type Table, tableKernels } from "./kernels/table.js";
+import { UNIFORM_KERNEL, uniformKernels } from "./kernels/uniform.js";
+
+// tfjs types a kernel's inputs as any named tensors; each kernel here names its own.
+const kernels = [statisticsKernels, tableKernels, staircaseKernels, batchNormKernels, uniformKernels].flat();
+for (const kernel of kernels) tf.registerKernel(kernel as unknown as tf.KernelConfig);
+tf.registerGradient(staircaseGradient as unknown as tf.GradConfig);
+tf.registerGradient(batchNormGradient as unknown as tf.GradConfig);
+
+/**
+ * What `compute` returns, as a constant of differentiation: no gradient flows into what it was computed from.
+ *
+ * @example
+ * const p = withoutGradient(() => tf.softmax(theta));
+ */
+export function withoutGradient<T extends tf.Tensor>(compute: () => T): T {
+  return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))() as T;
+}
+
+/**
+ * The raw statistic vector of `x`, [STATISTICS.length], without a gradient.
+ *
+ * @param only the statistics that are needed (`needs` tells); the others may be 0.
+ * @example
+ * const measured = statistics(weights, needs([{ scheme: "clip", bits: 2 }], { signed: true, zero: false }));
+ */
+export function statistics(x: tf.Tensor, only: readonly Statistic[] = STATISTICS): tf.Tensor1D {
+  return withoutGradient(() => tf.engine().runKernel<tf.Tensor1D>(STATISTICS_KERNEL, { x }, { only }));
+}
+
+/** Thresholds, jumps and bases of a table of candidates at a raw statistic vector, without a gradient by either. */
+export function evaluateTable(
+  table: Table,
+  statistics: tf.Tensor1D,
+  active: tf.Tensor1D,
+): { thresholds: tf.Tensor1D; jumps: tf.Tensor1D; bases: tf.Tensor1D } {
+  const [thresholds, jumps, bases] = tf
+    .engine()
+    .runKernel<tf.Tensor1D[]>(TABLE_KERNEL, { statistics, active }, { table: table as never }) as [
+    tf.Tensor1D,
+    tf.Tensor1D,
+    tf.Tensor1D,
+  ];
+  return { thresholds, jumps, bases };
+}
+
+/**
+ * A staircase as the device has it: base + sum_k steps_k [x > thresholds_k], in any order of thresholds.
+ *
+ * `mask` is a staircase too, the share of the gradient that passes at x; absent, all of it passes.
+ */
+export interface DeviceStaircase {
+  readonly thresholds: tf.Tensor1D;
+  readonly steps: tf.Tensor1D;
+  readonly base: tf.Scalar;
+  readonly mask?: { readonly thresholds: tf.Tensor1D; readonly steps: tf.Tensor1D; readonly base: tf.Scalar };
+}
+
+/**
+ * Quantized `x`: y = s (base + sum_k steps_k [x > s t_k]), s = `scale`, 1 when absent.
+ *
+ * Backward, with C_k the sum of dy over x > s t_k and C that over all x: dx = dy mask(x) (straight-through);
+ * d steps_k = s C_k; d base = s C; d s = base C + sum_k steps_k C_k - sum(dy x mask(x)) / s. NaN lies below every
+ * threshold.
+ *
+ * @example
+ * const fit = mixture([{ scheme: "ternary", bits: 2 }], { signed: true, zero: false });
+ * const y = quantize(x, fit(statistics(x), tf.tensor1d([1])));
+ */
+export function quantize<T extends tf.Tensor>(x: T, staircase: DeviceStaircase, scale?: tf.Tensor): T {
+  const { thresholds, steps, base, mask } = staircase;
+  return tf.engine().runKernel<T>(STAIRCASE_KERNEL, {
+    x,
+    thresholds,
+    steps,
+    base,
+    scale: scale ?? tf.scalar(1),
+    maskThresholds: mask?.thresholds ?? tf.tensor1d([]),
+    maskSteps: mask?.steps ?? tf.tensor1d([]),
+    maskBase: mask?.base ?? tf.scalar(1),
+  });
+}
+
+/**
+ * Batch normalization over all axes but the last, by the moments of `x` itself:
+ * y = gamma (x - mean) / sqrt(variance + epsilon) + beta, variance divided by N.
+ *
+ * y is differentiable by x, gamma and beta; mean and variance carry no gradient.
+ *
+ * @example
+ * const { y, mean, variance } = batchNormTraining(x, tf.ones([16]), tf.zeros([16]), 1e-3);
+ */
+export function batchNormTraining<T extends tf.Tensor>(
+  x: T,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+): { y: T; mean: tf.Tensor1D; variance: tf.Tensor1D } {
+  const image = x.rank === 4 ? x : tf.reshape(x, [-1, 1, 1, gamma.size]);
+  const [y, mean, variance] = tf
+    .engine()
+    .runKernel<tf.Tensor[]>(BATCH_NORM_KERNEL, { x: image, gamma, beta }, { epsilon }) as [
+    tf.Tensor,
+    tf.Tensor1D,
+    tf.Tensor1D,
+  ];
+  return { y: tf.reshape(y, x.shape) as T, mean, variance };
+}
+
+/**
+ * Numbers in [0, 1): a pure function of shape and seed, drawn on the device, the same on every engine.
+ *
+ * @param seed int32 [2]
+ * @example
+ * const noise = uniform([3], tf.tensor1d([7, step], "int32"));
+ */
+export function uniform(shape: readonly number[], seed: tf.Tensor): tf.Tensor {
+  return tf.engine().runKernel<tf.Tensor>(UNIFORM_KERNEL, { seed }, { shape: [...shape] });
+}
