@@ -64,7 +64,7 @@ export function learning(
     mix: ({ bits }) => {
       // At the upper end the pair is (most - 1, most) with f = 1, so that the gradient is that of the last step down.
       const lastPair = tf.maximum(tf.tensor1d(lowest), tf.sub(tf.tensor1d(highest), 1));
-      const lower = withoutGradient(tf.minimum(tf.floor(bits!), lastPair));
+      const lower = constant(() => tf.minimum(tf.floor(bits!), lastPair));
       const fraction = tf.unstack(tf.sub(bits!, lower));
       const lowers = tf.unstack(lower);
       return Object.fromEntries(
@@ -111,10 +111,7 @@ export function schemeAt(
   return scheme === "binary" && has("residual") ? "residual" : "clip";
 }
 
-/** `x` as a constant: comparing it, to find the pair of neighbours, has no gradient. */
-function withoutGradient(x: tf.Tensor): tf.Tensor {
-  return tf.customGrad((value) => ({
-    value: tf.clone(value as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
-  }))(x);
+/** What `compute` returns as a constant: comparing it, to find the pair of neighbours, has no gradient. */
+function constant(compute: () => tf.Tensor): tf.Tensor {
+  return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))();
 }

@@ -3,7 +3,8 @@ import type { TensorMap } from "../engine/engine.js";
 import { mixture } from "../engine/mixture.js";
 import { quantize, statistics } from "../engine/ops.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
-import { MOMENTUM } from "../staircase/measure.js";
+import { MOMENTUM, needs } from "../staircase/schemes.js";
+import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { type Adam, adamUpdate } from "./adam.js";
 import { countCorrect, crossEntropy } from "./objective.js";
 import type { Policy } from "./policy.js";
@@ -43,7 +44,9 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
       const candidates = policy.candidates(node);
       if (candidates.length === 0) return [];
       const range = rangeOf(node, signed[node.id] ?? true);
-      return [[node.id, { index, fit: mixture(candidates, range) }] as const];
+      return [
+        [node.id, { index, fit: mixture(candidates, range), needed: needs(candidates, range) }] as const,
+      ];
     }),
   );
 
@@ -60,7 +63,9 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
         const measured =
-          node.kind === "weight" ? statistics(x) : runningStatistics(node, x, inputs, mode, seen);
+          node.kind === "weight"
+            ? statistics(x, quantizer.needed)
+            : runningStatistics(node, x, quantizer.needed, inputs, mode, seen);
         return quantize(x, quantizer.fit(measured, mix.p, mix.active), scales[quantizer.index]);
       },
     });
@@ -140,14 +145,19 @@ export function rangeOf(node: QuantizingNode, signed: boolean): { signed: boolea
 function runningStatistics(
   node: QuantizingNode,
   x: tf.Tensor,
+  needed: readonly Statistic[],
   inputs: TensorMap,
   mode: Mode,
   seen: Seen,
 ): tf.Tensor1D {
   const running = inputs[`statistics/${node.id}`] as tf.Tensor1D;
   if (mode !== "train") return running;
-  const momentum = tf.tensor1d(MOMENTUM);
-  const next = tf.add(tf.mul(running, momentum), tf.mul(statistics(x), tf.sub(1, momentum))) as tf.Tensor1D;
+  // What this stage does not need is not measured, and keeps the value that it had.
+  const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
+  const next = tf.add(
+    tf.mul(running, momentum),
+    tf.mul(statistics(x, needed), tf.sub(1, momentum)),
+  ) as tf.Tensor1D;
   seen.statistics[node.id] = next;
   return next;
 }
