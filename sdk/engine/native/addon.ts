@@ -72,6 +72,15 @@ export interface Addon {
   getNumOfTensors(): number;
 }
 
+/**
+ * TensorFlow's settings, unless the user has made them. It leaves oneDNN's convolutions off on processors without
+ * AVX-512, where they halve the time of a step all the same.
+ */
+const SETTINGS = {
+  TF_CPP_MIN_LOG_LEVEL: "2",
+  ...(process.arch === "x64" ? { TF_ENABLE_ONEDNN_OPTS: "1" } : {}),
+};
+
 function threads(): number {
   const asked = process.env.AUTOQNN_THREADS;
   if (!asked) return availableParallelism();
@@ -99,18 +108,33 @@ export function openAddon(): Addon {
     );
   }
   const count = threads();
-  const { addon: file } = place(flavour);
-  if (!existsSync(file)) {
+  const { addon, loader } = place(flavour);
+  const missing = [addon.file, loader.file].find((file) => !existsSync(file));
+  if (missing !== undefined) {
     throw new AutoqnnError(
       "engine",
-      `Expected the native engine at "${file}", found nothing.`,
+      `Expected the native engine at "${missing}", found nothing.`,
       "Run npm run setup.",
     );
   }
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+  for (const [name, value] of Object.entries(SETTINGS)) process.env[name] ??= value;
+  const opened = load(loader.file, addon.file, count, flavour === "gpu");
+  if (flavour === "gpu" && !opened.isUsingGpuDevice()) {
+    throw new AutoqnnError(
+      "engine",
+      "Expected a GPU, TensorFlow found none it can use.",
+      "Run autoqnn doctor, or set AUTOQNN_DEVICE=cpu.",
+    );
+  }
+  return opened;
+}
+
+function load(loader: string, file: string, threads: number, gpu: boolean): Addon {
+  const require = createRequire(import.meta.url);
   try {
-    const addon = createRequire(import.meta.url)(file) as Addon;
-    addon.open(count, flavour === "gpu");
+    (require(loader) as { load(path: string): void }).load(file);
+    const addon = require(file) as Addon;
+    addon.open(threads, gpu);
     return addon;
   } catch (error) {
     throw new AutoqnnError(

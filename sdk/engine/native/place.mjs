@@ -45,12 +45,15 @@ export function device() {
   return asked === "cpu" || asked === "gpu" ? asked : undefined;
 }
 
-/** @returns {string[]} The C++ files, in a fixed order. */
-export function sourceFiles() {
-  return readdirSync(sources)
+/**
+ * @param {string} folder
+ * @returns {string[]} its C++ files, in a fixed order
+ */
+function sourceFiles(folder) {
+  return readdirSync(folder)
     .filter((file) => /\.(cc|h)$/.test(file))
     .sort()
-    .map((file) => join(sources, file));
+    .map((file) => join(folder, file));
 }
 
 /**
@@ -64,11 +67,16 @@ export function place(flavour) {
   const hash = createHash("sha256");
   // A home folder may be shared by machines whose processors and Nodes differ.
   hash.update([VERSION, process.arch, cpus()[0]?.model, ...FLAGS].join("\0"));
-  for (const file of sourceFiles()) hash.update(readFileSync(file));
+  const addon = sourceFiles(sources);
+  const loader = sourceFiles(join(sources, "quiet"));
+  for (const file of [...addon, ...loader]) hash.update(readFileSync(file));
+  const key = hash.digest("hex").slice(0, 16);
   return {
     folder,
     /** Holds libtensorflow_cc, libtensorflow_framework and include/. */
     library: join(folder, "lib", "tensorflow"),
-    addon: join(folder, `autoqnn-${hash.digest("hex").slice(0, 16)}.node`),
+    /** The binding, and the small addon that loads it without a word. */
+    addon: { file: join(folder, `autoqnn-${key}.node`), sources: addon },
+    loader: { file: join(folder, `quiet-${key}.node`), sources: loader },
   };
 }

@@ -1,10 +1,9 @@
 // @ts-check
 // Makes this machine ready: the locked npm packages, libtensorflow, the native engine. What is there already is kept;
 // what is missing on the machine is told in a sentence with the command that mends it.
-import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { device, place, root, VERSION } from "./place.mjs";
-import { buildAddon } from "./setup/addon.mjs";
+import { addonReady, buildAddon } from "./setup/addon.mjs";
 import { installLibrary, libraryReady } from "./setup/library.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installPackages, packagesReady } from "./setup/packages.mjs";
@@ -50,7 +49,7 @@ async function main() {
       ready: () => libraryReady(unpacked, wheels),
       make: () => installLibrary(unpacked, wheels, flavour, say),
     },
-    { ready: () => existsSync(parts.addon), make: () => buildAddon(parts, say) },
+    { ready: () => addonReady(parts), make: () => buildAddon(parts, say) },
   ];
   if (!steps.every(({ ready }) => ready())) {
     await withLock(join(dirname(parts.folder), "setup.lock"), say, async () => {
