@@ -22,7 +22,7 @@ export interface QuantizingNode {
   readonly elements: number;
   /** Multiply-accumulates per sample in which this tensor is a factor, over all calls that read it. */
   readonly macs: number;
-  /** The names of the calls that read it; more than one where a layer is shared. */
+  /** How many layer calls read it; more than one for the weight of a shared layer. */
   readonly consumers: number;
   /** For weight nodes the name of the variable, which is the id. */
   readonly variable?: string;

@@ -1,4 +1,5 @@
 import highs from "highs";
+import { AutoqnnError } from "../errors.js";
 
 /** Minimise a sum under linear rows; variables that are not `binary` are any number from 0. */
 export interface IntegerProgram {
@@ -42,7 +43,13 @@ export async function integerSolver(): Promise<Solve> {
       random_seed: 0,
     });
     if (solution.Status === "Infeasible") return undefined;
-    if (solution.Status !== "Optimal") throw new Error(`HiGHS ended with status "${solution.Status}".`);
+    if (solution.Status !== "Optimal") {
+      throw new AutoqnnError(
+        "engine",
+        `Expected HiGHS to solve the integer program, received status "${solution.Status}".`,
+        "Allow fewer bitwidths per node, or fewer limits at once.",
+      );
+    }
     const columns = solution.Columns as Record<string, { Primal?: number }>;
     return new Set(program.binary.filter((name) => (columns[name]?.Primal ?? 0) > 0.5));
   };

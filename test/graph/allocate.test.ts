@@ -167,6 +167,13 @@ describe("allocate", () => {
   });
 });
 
+it("allocate refuses a node without a target by name", async () => {
+  const target = Object.fromEntries(small.nodes.slice(1).map(({ id }) => [id, 2]));
+  const choices = everywhere(small, [1, 2]);
+  const refused = allocate({ graph: small, choices, target, gamma: 1, budget: { averageBits: 2 } });
+  await expect(refused).rejects.toThrow(/received undefined at "c1\/kernel"/);
+});
+
 describe("reach", () => {
   it("refuses what cannot be reached with the least value, what binds, and a budget that can", () => {
     const choices = everywhere(graph, [2, 3]);

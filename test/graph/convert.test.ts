@@ -12,16 +12,13 @@ function randomize(model: tf.LayersModel): void {
 }
 
 const loaded = async (model: tf.LayersModel): Promise<tf.LayersModel> => {
-  const artifacts = await new Promise<tf.io.ModelArtifacts>((resolve) => {
-    void model.save(
-      tf.io.withSaveHandler(
-        async (saved) => (
-          resolve(saved), { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } }
-        ),
-      ),
-    );
-  });
-  return tf.loadLayersModel(tf.io.fromMemory(artifacts));
+  const saved: tf.io.ModelArtifacts[] = [];
+  const keep = async (artifacts: tf.io.ModelArtifacts): Promise<tf.io.SaveResult> => {
+    saved.push(artifacts);
+    return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
+  };
+  await model.save(tf.io.withSaveHandler(keep));
+  return tf.loadLayersModel(tf.io.fromMemory(saved[0]!));
 };
 
 beforeAll(() => tf.setBackend("cpu"));
@@ -42,7 +39,10 @@ describe("every layer converts, and the pass without quantization is model.predi
       const actual = tf.tidy(() => {
         const { outputs, updates } = graph.forward(values, x, {
           ...identity,
-          quantize: (node, t) => (seen.push(node.id), t),
+          quantize: (node, t) => {
+            seen.push(node.id);
+            return t;
+          },
         });
         expect(Object.keys(updates)).toEqual([]);
         return outputs.map((t) => [...t.dataSync()]);
