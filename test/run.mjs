@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
@@ -13,20 +13,22 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
 
-/** Folders of `test` that hold suites. */
-const folders = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".test.ts"))
-  .map((file) => file.replaceAll("\\", "/").split("/")[0] ?? "");
-const apart = ["smoke", "engine", "plan", "cli"];
+/** What lies in `test` and is, or holds, suites. */
+const places = new Set(
+  readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => file.split(/[\\/]/)[0] ?? ""),
+);
+const early = [...places].filter((place) => place === "smoke" || place.endsWith(".test.ts"));
+const late = ["engine", "plan", "cli"];
+const unit = [...places].filter((place) => !early.includes(place) && !late.includes(place));
 
-/** @type {readonly { name: string, folders: readonly string[], env?: Record<string, string> }[]} */
+/** @type {readonly { name: string, places: readonly string[], env?: Record<string, string> }[]} */
 const groups = [
-  { name: "smoke", folders: ["smoke"] },
-  { name: "unit", folders: [...new Set(folders)].sort().filter((folder) => !apart.includes(folder)) },
-  { name: "engine", folders: ["engine"] },
-  { name: "plan", folders: ["plan"] },
-  { name: "cli", folders: ["cli"] },
-  { name: "reference", folders: ["generate"], env: { AUTOQNN_ENGINE: "reference" } },
+  { name: "smoke", places: early },
+  { name: "unit", places: unit.sort() },
+  ...late.map((name) => ({ name, places: [name] })),
+  { name: "reference", places: ["generate"], env: { AUTOQNN_ENGINE: "reference" } },
 ];
 
 /** Checks that are commands; each counts as one test of the group "smoke". */
@@ -64,15 +66,17 @@ function run(script, args, env = {}) {
  * @returns {Counts}
  */
 function runSuites(group) {
-  const present = group.folders.filter((folder) => folders.includes(folder));
+  const present = group.places.filter((place) => places.has(place));
   if (present.length === 0) return { passed: 0, failed: 0, skipped: 0 };
   const scratch = mkdtempSync(join(tmpdir(), "autoqnn-tests-"));
   const report = join(scratch, "report.json");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const paths = present.map((folder) => `${relative(root, join(root, "test", folder))}/`);
+  const paths = present.map((place) => (place.endsWith(".ts") ? `test/${place}` : `test/${place}/`));
   const { status } = run(tool("vitest", "vitest"), ["run", ...reporters, ...paths], group.env);
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, "utf8"));
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+      readFileSync(report, "utf8"),
+    );
     // A suite that cannot be loaded has no test that fails.
     const failed = status === 0 ? numFailedTests : Math.max(1, numFailedTests);
     return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };

@@ -87,3 +87,9 @@ export function layout(
     ...more,
   };
 }
+
+/** Weights and inputs are drawn side by side, or one above the other, on axes of their own. */
+export const SIDES = [
+  { kind: "weight", x: "x", y: "y" },
+  { kind: "input", x: "x2", y: "y2" },
+] as const;

@@ -52,6 +52,18 @@ export function leftAloneTable({ leftAlone }: Described): Table {
   ]);
 }
 
+/** The same in short: for each reason, how many there are and the first of them. */
+export function reasonTable({ leftAlone }: Described): Table {
+  const short = ({ reason }: Described["leftAlone"][number]): string => reason.split(":")[0]!;
+  const reasons = [...new Set(leftAlone.map(short))];
+  const groups = reasons.map((why) => ({ why, edges: leftAlone.filter((edge) => short(edge) === why) }));
+  return table(groups, [
+    { title: "left in FP32 because", value: ({ why }) => why },
+    { title: "edges", value: ({ edges }) => edges.length },
+    { title: "which", value: ({ edges }) => listed(edges.map(({ id }) => id)) },
+  ]);
+}
+
 /** Scores on the validation split after each stage, and which way of rounding won. */
 export function stageTable({ provenance }: Described): Table {
   return table(provenance.stages, [
@@ -71,21 +83,26 @@ export function stageTable({ provenance }: Described): Table {
 const STAGE_TITLES = { search: "scheme search", learn: "precision learning", tune: "fine-tuning" } as const;
 
 export function summaryText(model: Described): string {
-  return parts(model).map(asText).join("\n\n");
+  return parts(model, reasonTable(model)).map(asText).join("\n\n");
 }
 
 export function summaryHtml(model: Described): string {
   const heading = `${model.nodes.length} quantized nodes`;
-  return `<section>\n<p>${escapeHtml(heading)}</p>\n${parts(model).map(asHtml).join("\n")}\n</section>`;
+  return `<section>\n<p>${escapeHtml(heading)}</p>\n${parts(model, leftAloneTable(model)).map(asHtml).join("\n")}\n</section>`;
 }
 
 /** The tables that have a line. */
-function parts(model: Described): Table[] {
-  return [nodeTable(model.nodes), leftAloneTable(model), stageTable(model), sizeTable(model)].filter(
+function parts(model: Described, leftAlone: Table): Table[] {
+  return [nodeTable(model.nodes), leftAlone, stageTable(model), sizeTable(model)].filter(
     ({ rows }) => rows.length > 0,
   );
 }
 
 function kilobytes(bytes: number): string {
   return `${(bytes / 1000).toFixed(2)} KB`;
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
