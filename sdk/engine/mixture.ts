@@ -42,18 +42,33 @@ function maskTable(candidates: readonly Coefficients[]): Table {
   );
 }
 
+/** The share of each threshold's candidate; a single candidate's share broadcasts. */
+function perThreshold({ owner, bases }: Table, p: tf.Tensor1D): tf.Tensor1D {
+  if (bases.length === 1) return p;
+  // As a matrix product, because the gradient of a gather would scatter.
+  const selection = tf.oneHot(tf.tensor1d([...owner], "int32"), bases.length);
+  return tf.dot(tf.cast(selection, "float32") as tf.Tensor2D, p);
+}
+
 /** Each candidate's steps and base, weighted by its share. */
 function mixed(
   table: Table,
   { jumps, bases }: { jumps: tf.Tensor1D; bases: tf.Tensor1D },
   p: tf.Tensor1D,
 ): { steps: tf.Tensor1D; base: tf.Scalar } {
-  // As a matrix product, because the gradient of a gather would scatter.
-  const selection = tf.oneHot(tf.tensor1d([...table.owner], "int32"), table.bases.length);
-  return {
-    steps: tf.mul(jumps, tf.dot(tf.cast(selection, "float32") as tf.Tensor2D, p)),
-    base: tf.sum(tf.mul(bases, p)),
-  };
+  return { steps: tf.mul(jumps, perThreshold(table, p)), base: tf.sum(tf.mul(bases, p)) };
+}
+
+/** The share of candidates through which the gradient passes, a staircase of x; a constant of differentiation. */
+function passing(
+  table: Table,
+  statistics: tf.Tensor1D,
+  p: tf.Tensor1D,
+  active: tf.Tensor1D,
+): NonNullable<DeviceStaircase["mask"]> {
+  const { thresholds, ...parts } = evaluateTable(table, statistics, active);
+  const shares = withoutGradient(() => tf.clone(p));
+  return { thresholds, ...mixed(table, parts, shares) };
 }
 
 /**
