@@ -8,12 +8,12 @@ import { METHODS, type Method } from "./methods.js";
 const HELP = `Compares methods at two bits on Fashion-MNIST under one protocol.
 
   npx tsx reproduce/bench/accuracy.ts [--network resnet8|resnet20] [--seeds 3] [--steps 938] [--rates 0.001,0.003,0.01]
-                                      [--methods NAME,...] [--shard I/N] [--out DIR] [--table]
+                                      [--methods NAME,...] [--shard I/N] [--results DIR] [--out DIR] [--table]
 
 Every method starts from the same floating-point networks, one a seed, and trains for the same steps, searches included.
-Learning rates are chosen per family of methods on validation loss, with the first seed; the test images are read once per
-finished cell. Cells are kept in --out and not run again, so a run that was stopped goes on, and --shard spreads them over
-processes. --table only prints what is there.
+Learning rates are chosen on validation loss with the first seed, for the first method of each family; the test images are
+read once per finished cell. Cells are kept in --results and not run again, so a run that was stopped goes on, and --shard
+spreads them over processes. --table only prints what is there.
 `;
 
 /** What one trained network gave. */
@@ -37,7 +37,8 @@ const { values: options } = parseArgs({
     rates: { type: "string", default: "0.001,0.003,0.01" },
     methods: { type: "string" },
     shard: { type: "string", default: "1/1" },
-    out: { type: "string", default: "out/bench/accuracy" },
+    results: { type: "string", default: "reproduce/bench/results/accuracy" },
+    out: { type: "string", default: "out" },
     table: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -55,39 +56,42 @@ async function main(): Promise<void> {
   const chosen = options.methods?.split(",");
   const methods = METHODS.filter(({ name }) => !chosen || chosen.includes(name));
   if (!options.table) {
+    // First every family's rate, then its other members and the other seeds at that rate.
     const families = [...new Set([FLOATING, ...methods.map(({ family }) => family)])];
-    const mine = families.filter((_, index) => index % SHARDS === SHARD - 1);
-    // First every family's rate, then the other seeds at that rate.
-    for (const family of mine) {
-      const members = methods.filter((method) => method.family === family);
-      for (const rate of RATES) await cells(family, members, rate, SEEDS[0]!);
+    const first = families.flatMap((family) => RATES.map((rate) => ({ family, rate })));
+    for (const { family, rate } of mine(first)) {
+      const method = METHODS.find((candidate) => candidate.family === family);
+      await cell(method?.name ?? FLOATING, rate, SEEDS[0]!, method);
     }
-    for (const seed of SEEDS.slice(1)) {
-      for (const family of mine) {
-        const members = methods.filter((method) => method.family === family);
-        await cells(family, members, await tunedRate(family, members), seed);
-      }
+    await allTuned(families);
+    const rest = SEEDS.flatMap((seed) => [undefined, ...methods].map((method) => ({ seed, method })));
+    for (const { seed, method } of mine(rest)) {
+      await cell(method?.name ?? FLOATING, await tunedRate(method?.family ?? FLOATING), seed, method);
     }
   }
   await printTable(methods);
 }
 
-async function cells(family: string, members: readonly Method[], rate: number, seed: number): Promise<void> {
-  if (family === FLOATING) return void (await cell(FLOATING, rate, seed, undefined));
-  for (const method of members) await cell(method.name, rate, seed, method);
+/** This process's part of a list of work. */
+const mine = <T>(work: readonly T[]): T[] => work.filter((_, index) => index % SHARDS === SHARD - 1);
+
+/** The rate with the least validation loss of the family's first method, with the first seed. */
+async function tunedRate(family: string): Promise<number> {
+  const name = METHODS.find((method) => method.family === family)?.name ?? FLOATING;
+  const found = await Promise.all(RATES.map((rate) => readCell(name, rate, SEEDS[0]!)));
+  const losses = found.map((entry) => entry?.validation.loss ?? Number.POSITIVE_INFINITY);
+  return RATES[losses.indexOf(Math.min(...losses))]!;
 }
 
-/** The rate with the least mean validation loss over the family's members, first seed. */
-async function tunedRate(family: string, members: readonly Method[]): Promise<number> {
-  const names = family === FLOATING ? [FLOATING] : members.map(({ name }) => name);
-  const means = await Promise.all(
-    RATES.map(async (rate) => {
-      const found = await Promise.all(names.map((name) => readCell(name, rate, SEEDS[0]!)));
-      const losses = found.map((entry) => entry?.validation.loss ?? Number.POSITIVE_INFINITY);
-      return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-    }),
-  );
-  return RATES[means.indexOf(Math.min(...means))]!;
+/** Waits until the other processes have tried every rate of every family. */
+async function allTuned(families: readonly string[]): Promise<void> {
+  for (const family of families) {
+    const name = METHODS.find((method) => method.family === family)?.name ?? FLOATING;
+    for (const rate of RATES) {
+      while (!(await readCell(name, rate, SEEDS[0]!)))
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
 }
 
 async function cell(name: string, rate: number, seed: number, method: Method | undefined): Promise<Cell> {
@@ -152,8 +156,7 @@ async function printTable(methods: readonly Method[]): Promise<void> {
   console.log("| method | rate | W / A bits | KB | test accuracy, % | by seed | validation loss |");
   console.log("|---|---|---|---|---|---|---|");
   for (const { name, family } of rows) {
-    const members = methods.filter((method) => method.family === family);
-    const rate = await tunedRate(family, members);
+    const rate = await tunedRate(family);
     const found = (await Promise.all(SEEDS.map((seed) => readCell(name, rate, seed)))).filter(
       (entry) => entry !== undefined,
     );
@@ -172,7 +175,11 @@ async function printTable(methods: readonly Method[]): Promise<void> {
 }
 
 const cellFile = (name: string, rate: number, seed: number): string =>
-  join(options.out, `${NETWORK}-${STEPS}`, `${name.replaceAll(/[^a-zA-Z0-9]+/g, "-")}-${rate}-${seed}.json`);
+  join(
+    options.results,
+    `${NETWORK}-${STEPS}`,
+    `${name.replaceAll(/[^a-zA-Z0-9]+/g, "-")}-${rate}-${seed}.json`,
+  );
 
 const readCell = async (name: string, rate: number, seed: number): Promise<Cell | undefined> => {
   const text = await readFile(cellFile(name, rate, seed), "utf8").catch(() => undefined);

@@ -20,7 +20,7 @@ export interface Protocol {
 /** One row of the table: a way from a floating-point network to a quantized one. */
 export interface Method {
   readonly name: string;
-  /** Methods of one family are tuned together: the rate with the least mean validation loss is used for all of them. */
+  /** Methods of one family share the learning rate that is best, by validation loss, for the family's first. */
   readonly family: string;
   readonly run: (model: tf.LayersModel, protocol: Protocol) => Promise<QuantizedModel>;
 }
@@ -50,27 +50,16 @@ function uniform(
   };
 }
 
-const REFERENCE: readonly SchemeName[] = [
-  "ternary",
-  "quaternary",
-  "fixed",
-  "zoom",
-  "clip",
-  "pot",
-  "residual",
-];
-const RANGE_AWARE: readonly SchemeName[] = ["clip", "zoom", "fixed", "pot"];
+/** Binary has one bit, and quaternary at two bits is clip. */
+const SCHEMES: readonly SchemeName[] = ["clip", "ternary", "fixed", "zoom", "pot", "residual"];
 
 /** How the steps of a chain are shared: recipe of two stages, or of three. */
 const share = (steps: number, ...fractions: number[]): number[] =>
   fractions.map((fraction) => Math.round(steps * fraction));
 
 export const METHODS: readonly Method[] = [
-  ...REFERENCE.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
-  ...REFERENCE.map((scheme) => uniform(`${scheme} / clip`, scheme, "clip", "range-aware")),
-  ...RANGE_AWARE.filter((scheme) => scheme !== "clip").map((scheme) =>
-    uniform(`clip / ${scheme}`, "clip", scheme, "range-aware"),
-  ),
+  ...SCHEMES.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
+  ...SCHEMES.map((scheme) => uniform(`${scheme} / clip`, scheme, "clip", "range-aware")),
   {
     name: "LSQ",
     family: "LSQ",
