@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs";
 import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import { type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
+import { build } from "../model/topology.js";
 import { type Artifact, FILES, type Manifest, manifest as schema, sha256, VERSION } from "./artifact.js";
 import { QuantizedModel } from "./quantizedModel.js";
 
@@ -13,7 +13,8 @@ const RESTORE = "Copy the whole artifact again, or generate it anew.";
  * Reads an artifact that `save` wrote. Its predictions are those of the saved model, bit by bit, on the same engine, which
  * is made tfjs's current backend.
  *
- * @throws AutoqnnError `bad-file` for a file that is missing, damaged, of another size or of another format.
+ * @throws AutoqnnError `bad-file` for a file that is missing, damaged, of another size or of another format; `bad-model`
+ * for a layer that is not known here, such as a class of the model's own that is not registered.
  * @example
  * const quantized = await load("out/");
  * quantized.summary();
@@ -107,20 +108,8 @@ function checkManifest(path: string, json: unknown): Manifest {
 
 /** Every edge that may be a node is one here; the manifest says which of them have a quantizer. */
 async function rebuild(path: string, { topology }: Manifest): Promise<QuantizedGraph> {
-  try {
-    type Config = Parameters<typeof tf.models.modelFromJSON>[0];
-    const model = await tf.models.modelFromJSON({ modelTopology: topology } as unknown as Config);
-    return quantizedGraph(model, { minimumRank: 0, quantizeInput: true });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw badFile(
-      path,
-      "the topology of a model",
-      reason,
-      "Register the model's own layers before loading.",
-      cause,
-    );
-  }
+  const model = await build(topology, path, true);
+  return quantizedGraph(model, { minimumRank: 0, quantizeInput: true });
 }
 
 function checkVariables(path: string, { nodes, floating }: Manifest, graph: QuantizedGraph): void {

@@ -280,8 +280,6 @@ describe("load", () => {
     "another number of bits": (directory) => edit(directory, (json) => (json.nodes[0].bits -= 1)),
     "a node that the topology does not have": (directory) =>
       edit(directory, (json) => (json.nodes[0].id = "conv9/kernel")),
-    "a topology that is none": (directory) =>
-      edit(directory, (json) => (json.topology = { class_name: "Magic", config: {} })),
   };
 
   it.each(Object.entries(broken))("refuses %s", async (name, damage) => {
@@ -296,6 +294,19 @@ describe("load", () => {
     expect(error).toMatchObject({ code: "bad-file" });
     expect((error as Error).message).toContain(directory);
     expect((error as Error).message).toMatch(/Expected .+, received .+/);
+  });
+});
+
+describe("load of a model with layers of its own", () => {
+  it("names the class that is not registered", async () => {
+    const { model } = await quantized(functional);
+    const directory = join(root, "magic");
+    await model.save(directory);
+    await edit(directory, (json) => (json.topology.config.layers[1].class_name = "Magic"));
+    await expect(load(directory)).rejects.toMatchObject({
+      code: "bad-model",
+      message: expect.stringMatching(/Magic.+conv1.+registerClass/),
+    });
   });
 });
 
