@@ -7,13 +7,19 @@ export type TensorMap = Record<string, Tensor>;
  *
  * The inputs and outputs are maps of tensors. Everything that changes between runs (weights, optimizer slots, learning
  * rate, temperature, step number, seeds) is an input; everything that is to be kept is an output. The caller owns, and
- * disposes, inputs and outputs.
+ * disposes, inputs and outputs; an input may be disposed, and another run started, while a run is under way.
  */
 export interface Step {
-  /** Runs with inputs of the names of the first run; a new set of shapes is traced anew. Rejects with AutoqnnError. */
+  /**
+   * Runs with inputs of the names of the first run; a new set of shapes or types is traced anew.
+   *
+   * Rejects with AutoqnnError: `bad-option` for inputs or outputs that are not maps of live tensors, `untraceable` for what
+   * the trace refuses, `engine` with TensorFlow's message for a run that fails. What the body throws comes through.
+   */
   run(inputs: TensorMap): Promise<TensorMap>;
-  /** Milliseconds spent tracing so far, and the number of traces. */
+  /** Milliseconds spent tracing so far, and the number of traces; 0 where nothing is traced. */
   readonly traced: { readonly milliseconds: number; readonly count: number };
+  /** Frees the compiled functions, once the runs under way have ended. Later runs reject with `engine`. */
   dispose(): void;
 }
 
@@ -25,10 +31,20 @@ export interface Engine {
   readonly name: "native" | "reference";
   readonly device: "cpu" | "gpu";
   /**
-   * Compiles `body`, a pure function written in tfjs operations and in those of `ops.ts`.
+   * Compiles `body`, a pure function written in tfjs operations, their gradients, and the operations of `ops.ts`. It
+   * receives its inputs in the order of their names.
    *
-   * The trace refuses with `untraceable`, by name of the operation, what it would freeze: values read on the host,
-   * random numbers drawn on the host, variables that are not inputs.
+   * The native trace refuses with `untraceable`, by name of the operation, what it would freeze: values read on the host,
+   * random numbers drawn on the host, variables that are not inputs or are changed, shapes that depend on values, and
+   * constants above 64 KB whose elements differ. Tensors made before the trace may be used: the step holds them. The
+   * reference engine refuses none of this, since it runs the body every time.
+   *
+   * @example
+   * const step = engine.compile("descend", ({ w, x, rate }) => {
+   *   const { value, grads } = tf.valueAndGrads((v: tf.Tensor) => x.mul(v).square().mean())([w]);
+   *   return { loss: value, w: w.sub(grads[0].mul(rate)) };
+   * });
+   * const { loss, w } = await step.run({ w: weights, x: batch, rate: tf.scalar(0.1) });
    */
   compile(name: string, body: (inputs: TensorMap) => TensorMap): Step;
 }

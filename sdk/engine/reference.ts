@@ -17,12 +17,13 @@ class ReferenceStep implements Step {
 
   async run(inputs: TensorMap): Promise<TensorMap> {
     if (this.disposed) throw disposedStep(this.name);
-    this.names = checkedInputs(this.name, inputs, this.names);
+    const names = checkedInputs(this.name, inputs, this.names);
+    this.names = names;
     return onBackend(BACKEND, () =>
       tf.tidy(() => {
         // Clones, so that a body may dispose or return an input without touching the caller's tensor.
-        const outputs = checkedOutputs(this.name, this.body(cloned(inputs)));
-        return cloned(outputs);
+        const outputs = checkedOutputs(this.name, this.body(cloned(names, inputs)));
+        return cloned(Object.keys(outputs), outputs);
       }),
     );
   }
@@ -32,8 +33,8 @@ class ReferenceStep implements Step {
   }
 }
 
-function cloned(tensors: TensorMap): TensorMap {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.clone()]));
+function cloned(names: readonly string[], tensors: TensorMap): TensorMap {
+  return Object.fromEntries(names.map((name) => [name, tensors[name]!.clone()]));
 }
 
 /** The engine on plain tfjs: slow, eager, and the measure of what the native one computes. */

@@ -187,6 +187,14 @@ export class NativeBackend extends NodeJSKernelBackend {
     return super.readSync(dataId);
   }
 
+  override read(dataId: tf.DataId): Promise<tf.backend_util.BackendValues> {
+    const { trace } = this.binding;
+    if (trace === undefined) return super.read(dataId);
+    // The refusal stands; a rejection that nobody awaits would end the process.
+    trace.refuseReading();
+    return new Promise(() => {});
+  }
+
   override incRef(dataId: tf.DataId): void {
     if (this.binding.trace === undefined || this.traced.has(dataId)) super.incRef(dataId);
   }

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import { checkedInputs, checkedOutputs, disposedStep } from "../contract.js";
 import type { Engine, Step, TensorMap } from "../engine.js";
+import { onBackend } from "../on-backend.js";
 import { openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
 import { registerGather } from "./gather.js";
@@ -41,7 +42,10 @@ class NativeStep implements Step {
     this.running++;
     try {
       const results = await this.backend.addon.runFunction(traced.function, ids, traced.outputs.length);
-      const tensors = results.map((result) => this.backend.createOutputTensor(result));
+      // tfjs books a new tensor on the backend that is current.
+      const tensors = onBackend(BACKEND, () =>
+        results.map((result) => this.backend.createOutputTensor(result)),
+      );
       return Object.fromEntries(traced.outputs.map((name, i) => [name, tensors[i]!]));
     } catch (error) {
       throw new AutoqnnError("engine", `Step "${this.name}" failed: ${reason(error)}.`, "Check its inputs.", {

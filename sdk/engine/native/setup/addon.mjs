@@ -44,7 +44,7 @@ function compile(compiler, library, { file, sources }, libraries, check) {
   ];
   const command = [
     ...FLAGS,
-    ...includes.map((folder) => `-I${folder}`),
+    ...includes.flatMap((folder) => ["-isystem", folder]),
     ...sources.filter((source) => source.endsWith(".cc")),
   ];
   try {
@@ -52,7 +52,7 @@ function compile(compiler, library, { file, sources }, libraries, check) {
       encoding: "utf8",
     });
     if (status !== 0) {
-      const first = stderr.split("\n").find((line) => line.includes("error")) ?? reason(stderr);
+      const first = stderr.split("\n").find((line) => /\berror: /.test(line)) ?? reason(stderr);
       throw new Trouble(
         `${compiler} could not compile the native engine: ${first}.`,
         `${compiler} --version   (GCC 9, Clang 10 or newer is needed)`,
