@@ -151,7 +151,7 @@ export const staircaseKernels = [
         type: STAIRCASE_KERNEL,
         inputs: [x, thresholds, steps, base, scale],
         outputs: 1,
-      });
+      })[0]!;
     },
   },
   {

@@ -74,6 +74,6 @@ export const statisticsKernels = [
         : operation(
             { backend, type: STATISTICS_KERNEL, inputs: [inputs.x], outputs: 1 },
             { only: ["INT", bits(attrs.only)] },
-          ),
+          )[0]!,
   },
 ];
