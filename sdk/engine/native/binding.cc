@@ -8,9 +8,6 @@
 #include "graph.h"
 #include "tensors.h"
 
-// Registers the project's own operations and kernels; before the context is made.
-extern "C" void RegisterAutoqnnKernels() __attribute__((weak));
-
 namespace {
 
 struct Device {
@@ -42,7 +39,6 @@ std::string ConfigProto(uint64_t threads, bool gpu) {
 }
 
 Device OpenDevice(uint64_t threads, bool gpu) {
-  if (RegisterAutoqnnKernels != nullptr) RegisterAutoqnnKernels();
   const std::string config = ConfigProto(threads, gpu);
   Status status;
   std::unique_ptr<TFE_ContextOptions, decltype(&TFE_DeleteContextOptions)> options(TFE_NewContextOptions(),
