@@ -6,7 +6,7 @@ import type { Table } from "./kernels/table.js";
 import { type DeviceStaircase, evaluateTable, withoutGradient } from "./ops.js";
 
 /** The candidates' own staircases, one below the other. */
-function valueTable(candidates: readonly Coefficients[]): Table {
+export function valueTable(candidates: readonly Coefficients[]): Table {
   let first = 0;
   const within = candidates.flatMap((candidate) => {
     const moved = (place: number): number => (place < 0 ? place : place + first);
@@ -47,7 +47,7 @@ function perThreshold({ owner, bases }: Table, p: tf.Tensor1D): tf.Tensor1D {
   if (bases.length === 1) return p;
   // As a matrix product, because the gradient of a gather would scatter.
   const selection = tf.oneHot(tf.tensor1d([...owner], "int32"), bases.length);
-  return tf.dot(tf.cast(selection, "float32") as tf.Tensor2D, p);
+  return tf.dot(tf.cast(selection, "float32") as tf.Tensor2D, p) as tf.Tensor1D;
 }
 
 /** Each candidate's steps and base, weighted by its share. */

@@ -213,10 +213,11 @@ class StatisticsOp : public OpKernel {
     out[kAbsMaximum] = std::max(-m.minimum, m.maximum);
     if (Needs(kDeviation)) {
       const auto mean = static_cast<float>(m.sum / n);
+      const double off = m.sum / n - mean;
       const double squares = SumOf(context, x, size, 0.2, mean, [&](const float* tile, int vectors, double* sum) {
         AddSquares(tile, vectors, mean, sum);
       });
-      out[kDeviation] = static_cast<float>(std::sqrt(squares / std::max(1.0, n - 1)));
+      out[kDeviation] = static_cast<float>(std::sqrt(std::max(0.0, squares - n * off * off) / std::max(1.0, n - 1)));
     }
     if (Needs(kTernaryMean)) out[kTernaryMean] = TernaryMean(context, x, size, out[kAbsMean]);
     int steps = kResidualSteps - 1;
