@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export async function inspect(path: string, { json }: { json?: true }): Promise<void> {
-  const { load, models, quantizedGraph } = await import("../index.js");
+  const { engine, load, models, quantizedGraph } = await import("../index.js");
+  await engine();
   if (await isArtifact(path)) {
     const quantized = await load(path);
     if (!json) return quantized.summary();

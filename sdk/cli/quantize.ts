@@ -15,8 +15,9 @@ export async function quantize(
   path: string,
   { data: name, budget, epochs, seed, out }: Options,
 ): Promise<void> {
-  const { autoqnn, checkDestination, models, score, terminalProgress } = await import("../index.js");
+  const { autoqnn, checkDestination, engine, models, score, terminalProgress } = await import("../index.js");
   await checkDestination(out);
+  await engine();
   const model = await models.load(path);
   const data = await readData(name, model.inputs[0]?.shape ?? []);
   const stop = new AbortController();

@@ -166,16 +166,24 @@ describe("inspect", () => {
 });
 
 describe("doctor", () => {
-  it("prints JSON", async () => {
-    const { code, out } = await autoqnn(["doctor", "--json"]);
-    expect(code).toBe(0);
-    expect(Object.keys(JSON.parse(out)).length).toBeGreaterThan(1);
-  });
-
-  it("prints text", async () => {
+  it("tells version and device of an engine that runs, as text and as JSON", async () => {
     const { code, out } = await autoqnn(["doctor"]);
     expect(code).toBe(0);
     expect(out).toContain(process.versions.node);
+    const report = JSON.parse((await autoqnn(["doctor", "--json"])).out);
+    expect(report).toMatchObject({ node: process.versions.node, problems: [] });
+    expect(["cpu", "gpu"]).toContain(report.device);
+    expect(out).toContain(report.tensorflow);
+  });
+
+  it("names what is missing and what mends it, with code 1", async () => {
+    const empty = { HOME: directory, XDG_CACHE_HOME: join(directory, "cache") };
+    const result = await autoqnn(["doctor", "--json"], empty);
+    expect(result.code).toBe(1);
+    expect(errorLines(result).length).toBe(1);
+    const { problems } = JSON.parse(result.out);
+    expect(problems.length).toBeGreaterThan(0);
+    for (const { what, mend } of problems) expect([what, mend].every((text) => text.length > 5)).toBe(true);
   });
 });
 

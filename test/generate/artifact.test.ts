@@ -12,8 +12,8 @@ import { assignmentOf, branched, functional, graphOf, nested, PROVENANCE, snapsh
 
 let root: string;
 beforeAll(async () => {
-  await engine();
   root = await mkdtemp(join(tmpdir(), "autoqnn-artifact-"));
+  await engine();
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
