@@ -17,6 +17,7 @@ export type {
 } from "./autoqnn.js";
 export { autoqnn } from "./autoqnn.js";
 export type { Engine, Step, TensorMap } from "./engine/engine.js";
+export { inspectEngine } from "./engine/doctor.js";
 export { engine } from "./engine/index.js";
 export type { ErrorCode } from "./errors.js";
 export { AutoqnnError } from "./errors.js";

@@ -1,14 +1,15 @@
 import { z } from "zod";
 import { AutoqnnError } from "./errors.js";
-import { type SchemeName, schemes } from "./staircase/schemes.js";
+import { type SearchedScheme, schemes } from "./staircase/schemes.js";
 import type { OnProgress } from "./train/progress.js";
 
-const NAMES = Object.keys(schemes) as [SchemeName, ...SchemeName[]];
+const NAMES = Object.keys(schemes) as [SearchedScheme, ...SearchedScheme[]];
 
 const count = z.number().int().positive();
 const rate = z.number().positive().finite();
 const bitwidth = z.number().int().min(1).max(8);
 const scheme = z.enum(NAMES);
+const pinned = z.enum([...NAMES, "lsq"]);
 const relative = z.string().regex(/^\d+(\.\d+)?x$/, 'a factor such as "16x"') as z.ZodType<`${number}x`>;
 
 /** See `Budget` in graph/budget.ts for units. */
@@ -51,7 +52,7 @@ export const PlanOptions = z.strictObject({
   batchSize: count.default(128),
   exclude: z.array(z.string()).default([]),
   pin: z
-    .record(z.string(), z.strictObject({ scheme: scheme.exactOptional(), bits: bitwidth.exactOptional() }))
+    .record(z.string(), z.strictObject({ scheme: pinned.exactOptional(), bits: bitwidth.exactOptional() }))
     .default({}),
   quantizeInput: z.boolean().default(false),
   /** "range-aware": inputs that are never negative get unsigned quantizers; "reference": signed ones everywhere. */

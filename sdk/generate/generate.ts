@@ -2,7 +2,7 @@ import { AutoqnnError } from "../errors.js";
 import { averageBits, bitOperations, FLOAT_BITS } from "../graph/costs.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import { memory } from "../graph/memory.js";
-import { fit, measure } from "../staircase/schemes.js";
+import { fit, isFrozen, measure } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";
 import { rangeOf } from "../train/program.js";
@@ -78,7 +78,9 @@ export function generate(
 function staircaseOf(node: QuantizingNode, { scheme, bits }: Candidate, snapshot: Snapshot): Staircase {
   const range = rangeOf(node, snapshot.signed[node.id] ?? true);
   const statistics =
-    node.kind === "weight" ? measure(valueIn(node.id, snapshot).data) : snapshot.statistics[node.id];
+    node.kind === "weight" && !isFrozen(scheme)
+      ? measure(valueIn(node.id, snapshot).data)
+      : snapshot.statistics[node.id];
   if (!statistics) {
     throw new AutoqnnError(
       "bad-data",

@@ -17,6 +17,7 @@ export const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"] as const;
 
 /** The same colour for a scheme in every figure. */
 export const SCHEME_COLOURS: Readonly<Record<SchemeName, string>> = {
+  lsq: "#999999",
   clip: "#0072B2",
   zoom: "#E69F00",
   residual: "#009E73",

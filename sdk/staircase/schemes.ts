@@ -21,6 +21,14 @@ export interface Range {
   readonly zero: boolean;
 }
 
+/** The schemes among which a search chooses. */
+export type SearchedScheme = Exclude<SchemeName, "lsq">;
+
+const isSearched = (name: SchemeName): name is SearchedScheme => name !== "lsq";
+
+/** Whether a scheme keeps the statistics of the start of training, and moves by its learned scale alone. */
+export const isFrozen = (scheme: SchemeName): boolean => SIGNED[scheme].frozen ?? false;
+
 function form(scheme: SchemeName, range: Range): Form | undefined {
   if (!Object.hasOwn(SIGNED, scheme)) {
     throw new AutoqnnError(
@@ -142,9 +150,9 @@ export interface Scheme {
  * staircase.apply(weights); // quantized values
  * staircase.codes(weights); // bucket numbers, 0 .. 7
  */
-export const schemes: Readonly<Record<SchemeName, Scheme>> = Object.freeze(
+export const schemes: Readonly<Record<SearchedScheme, Scheme>> = Object.freeze(
   Object.fromEntries(
-    (Object.keys(SIGNED) as SchemeName[]).map((name) => [
+    (Object.keys(SIGNED) as SchemeName[]).filter(isSearched).map((name) => [
       name,
       Object.freeze({
         name,
@@ -152,10 +160,9 @@ export const schemes: Readonly<Record<SchemeName, Scheme>> = Object.freeze(
         fit(x: ArrayLike<number>, bits?: number, options: Partial<Range> = {}): Staircase {
           const range = { signed: true, zero: false, ...options };
           const [least, most] = bitsOf(name, range) ?? SIGNED[name].bits;
-          // biome-ignore lint/suspicious/noFocusedTests: this fit is a quantizer's.
           return fit(name, bits ?? Math.min(most, Math.max(least, 2)), measure(x), range);
         },
       }),
     ]),
-  ) as Record<SchemeName, Scheme>,
+  ) as Record<SearchedScheme, Scheme>,
 );

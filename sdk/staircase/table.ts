@@ -1,12 +1,24 @@
 import { type Coefficients, combine, grid, mirror, type Row, row, tree } from "./rows.js";
 import type { Statistic } from "./statistics.js";
 
-export type SchemeName = "binary" | "ternary" | "quaternary" | "fixed" | "zoom" | "clip" | "pot" | "residual";
+/** The eight schemes of the paper, and LSQ, which serves as a baseline and is not searched. */
+export type SchemeName =
+  | "binary"
+  | "ternary"
+  | "quaternary"
+  | "fixed"
+  | "zoom"
+  | "clip"
+  | "pot"
+  | "residual"
+  | "lsq";
 
 /** One line of the table: for which bitwidths a scheme exists, and its coefficients there. */
 export interface Form {
   readonly bits: readonly [least: number, most: number];
   readonly at: (bits: number, zero: boolean) => Coefficients;
+  /** The statistics are those of the start of training: from there on, only the node's learned scale moves. */
+  readonly frozen?: true;
 }
 
 /** The reference adds it to every step that it divides by. */
@@ -90,6 +102,17 @@ export const SIGNED: Record<SchemeName, Form> = {
       );
     },
   },
+
+  /** Esser et al., 2020: step a = 2 mean abs x / sqrt(Qp) at first, then learned; levels k a, k = -2^(b-1) .. Qp. */
+  lsq: {
+    bits: [2, 8],
+    frozen: true,
+    at: (bits) => {
+      const most = 2 ** (bits - 1) - 1;
+      const levels = grid(row({ absMean: 2 / Math.sqrt(most) }), { first: -most - 1, last: most });
+      return { ...levels, clip: { lower: levels.levels[0]!, upper: levels.levels.at(-1)! } };
+    },
+  },
 };
 
 /** Range-aware forms: levels from 0 upwards, the gradient closed half a step above the highest. */
@@ -114,6 +137,17 @@ export const UNSIGNED: Partial<Record<SchemeName, Form>> = {
         thresholds: levels.slice(1).map((level, k) => combine([level, levels[k]!], [0.5, 0.5])),
         inclusive: levels.slice(1).map(() => false),
       });
+    },
+  },
+
+  /** As signed, with Qp = 2^b - 1; levels k a, k = 0 .. Qp. */
+  lsq: {
+    bits: [1, 8],
+    frozen: true,
+    at: (bits) => {
+      const most = 2 ** bits - 1;
+      const levels = grid(row({ absMean: 2 / Math.sqrt(most) }), { first: 0, last: most });
+      return { ...levels, clip: { lower: levels.levels[0]!, upper: levels.levels.at(-1)! } };
     },
   },
 };

@@ -12,8 +12,8 @@ import { mapValues, stateOf, under } from "./state.js";
 const MINIMUM = STATISTICS.indexOf("minimum");
 
 /**
- * The floating-point network as a snapshot: its weights, and for every input node the mean statistic vector over some
- * batches of training data and whether its values are ever negative. Scales start at 1.
+ * The floating-point network as a snapshot: its weights, and for every node the mean statistic vector over some batches of
+ * training data and whether its values are ever negative. Scales start at 1.
  *
  * @param batches how many batches to look at
  */
@@ -28,7 +28,7 @@ export async function calibrate(
     graph.forward(under(inputs, "variable/"), inputs.x!, {
       training: false,
       quantize: (node, x) => {
-        if (node.kind === "input") seen[node.id] = statistics(x);
+        seen[node.id] = statistics(x);
         return x;
       },
     });

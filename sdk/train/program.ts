@@ -3,7 +3,7 @@ import type { TensorMap } from "../engine/engine.js";
 import { mixture } from "../engine/mixture.js";
 import { quantize, statistics } from "../engine/ops.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
-import { MOMENTUM, needs } from "../staircase/schemes.js";
+import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { type Adam, adamUpdate } from "./adam.js";
 import { countCorrect, crossEntropy } from "./objective.js";
@@ -44,9 +44,13 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
       const candidates = policy.candidates(node);
       if (candidates.length === 0) return [];
       const range = rangeOf(node, signed[node.id] ?? true);
-      return [
-        [node.id, { index, fit: mixture(candidates, range), needed: needs(candidates, range) }] as const,
-      ];
+      const quantizer = {
+        index,
+        fit: mixture(candidates, range),
+        needed: needs(candidates, range),
+        frozen: candidates.every(({ scheme }) => isFrozen(scheme)),
+      };
+      return [[node.id, quantizer] as const];
     }),
   );
 
@@ -62,10 +66,7 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
         const quantizer = quantizers.get(node.id);
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
-        const measured =
-          node.kind === "weight"
-            ? statistics(x, quantizer.needed)
-            : runningStatistics(node, x, quantizer.needed, inputs, mode, seen);
+        const measured = measure(node, x, quantizer, inputs, mode, seen);
         return quantize(x, quantizer.fit(measured, mix.p, mix.active), scales[quantizer.index]);
       },
     });
@@ -141,25 +142,27 @@ export function rangeOf(node: QuantizingNode, signed: boolean): { signed: boolea
   return { signed: node.kind === "weight" ? true : signed, zero: node.kind === "input" && signed };
 }
 
-/** In training the running vector moves first, then serves; so evaluation, which freezes it, sees the same quantizer. */
-function runningStatistics(
+/**
+ * The statistic vector that a node's quantizer is laid out for: of a weight, what it is now; of an input, the running
+ * vector. In training the running vector moves first, then serves; so evaluation, which freezes it, sees the same quantizer.
+ */
+function measure(
   node: QuantizingNode,
   x: tf.Tensor,
-  needed: readonly Statistic[],
+  { frozen, needed }: { readonly frozen: boolean; readonly needed: readonly Statistic[] },
   inputs: TensorMap,
   mode: Mode,
   seen: Seen,
 ): tf.Tensor1D {
-  const running = inputs[`statistics/${node.id}`] as tf.Tensor1D;
-  if (mode !== "train") return running;
+  const known = inputs[`statistics/${node.id}`] as tf.Tensor1D;
+  if (frozen) return known;
+  if (node.kind === "weight") return statistics(x, needed);
+  if (mode !== "train") return known;
   // What this stage does not need is not measured, and keeps the value that it had.
   const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
-  const next = tf.add(
-    tf.mul(running, momentum),
-    tf.mul(statistics(x, needed), tf.sub(1, momentum)),
-  ) as tf.Tensor1D;
+  const next = tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
   seen.statistics[node.id] = next;
-  return next;
+  return next as tf.Tensor1D;
 }
 
 function project(policy: Policy, key: string, value: tf.Tensor): tf.Tensor {

@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { lowered } from "../../sdk/staircase/fit.js";
 import type { GradientRule } from "../../sdk/staircase/gradient.js";
-import type { SchemeName } from "../../sdk/staircase/schemes.js";
+import type { SearchedScheme } from "../../sdk/staircase/schemes.js";
 import { type Staircase, staircase } from "../../sdk/staircase/staircase.js";
 
 /** Outputs and gradients of the author's public PyTorch code. */
 export interface WeightCase {
   readonly role: "weight";
-  readonly scheme: SchemeName;
+  readonly scheme: SearchedScheme;
   readonly bits: number;
   readonly input: string;
   readonly backward: GradientRule;
@@ -20,7 +20,7 @@ export interface WeightCase {
 }
 export interface ActivationCase {
   readonly role: "activation";
-  readonly scheme: SchemeName;
+  readonly scheme: SearchedScheme;
   readonly bits: number;
   readonly train: { readonly x: number[]; readonly y: number[] }[];
   readonly eval: { readonly x: number[]; readonly y: number[] };
@@ -40,7 +40,7 @@ export const LIKE_REFERENCE = { signed: true, zero: true } as const;
  * of its range as levels and cuts the others off there.
  */
 export function asReference(
-  scheme: SchemeName,
+  scheme: SearchedScheme,
   { thresholds, levels, clip }: Staircase,
   range: { minimum: number; maximum: number },
 ): Staircase {
