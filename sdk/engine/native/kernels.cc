@@ -127,14 +127,21 @@ TARGETS void AddMoments(const float* x, int count, Moments* moments) {
   }
 }
 
-// A second pass, since squares about 0 lose the digits of a deviation that is small beside the mean.
-TARGETS void AddSquares(const float* x, int vectors, float mean, double* squares) {
-  Floats sum{};
+// Sums of distances from about the mean: a second pass, since squares about 0 lose the digits of a deviation that is
+// small beside the mean.
+struct Distances {
+  double sum = 0, squares = 0;
+};
+
+TARGETS void AddDistances(const float* x, int vectors, float mean, Distances* distances) {
+  Floats sum{}, squares{};
   for (int v = 0; v < vectors; ++v) {
     const Floats distance = Load(x + v * kLanes) - All(mean);
-    sum += distance * distance;
+    sum += distance;
+    squares += distance * distance;
   }
-  *squares += Sum(sum);
+  distances->sum += Sum(sum);
+  distances->squares += Sum(squares);
 }
 
 // The sum, and the number, of the magnitudes above `half`.
@@ -211,22 +218,15 @@ class StatisticsOp : public OpKernel {
     out[kMinimum] = m.minimum;
     out[kMaximum] = m.maximum;
     out[kAbsMaximum] = std::max(-m.minimum, m.maximum);
-    if (Needs(kDeviation)) {
-      const auto mean = static_cast<float>(m.sum / n);
-      const double off = m.sum / n - mean;
-      const double squares = SumOf(context, x, size, 0.2, mean, [&](const float* tile, int vectors, double* sum) {
-        AddSquares(tile, vectors, mean, sum);
-      });
-      out[kDeviation] = static_cast<float>(std::sqrt(std::max(0.0, squares - n * off * off) / std::max(1.0, n - 1)));
-    }
+    if (Needs(kDeviation)) out[kDeviation] = Deviation(context, x, size, static_cast<float>(m.sum / n));
     if (Needs(kTernaryMean)) out[kTernaryMean] = TernaryMean(context, x, size, out[kAbsMean]);
     int steps = kResidualSteps - 1;
     while (steps > 0 && !Needs(kResidual2 + steps - 1)) --steps;
     float scales[kResidualSteps] = {out[kAbsMean]};
     for (int i = 1; i <= steps; ++i) {
-      const double sum = SumOf(context, x, size, 0.2 * i, 0, [&](const float* tile, int vectors, double* part) {
-        AddRemainders(tile, vectors, scales, i, part);
-      });
+      const auto add = [&](const float* tile, int vectors, double* sum) { AddRemainders(tile, vectors, scales, i, sum); };
+      double sum = 0;
+      for (double part : TileParts<double>(context, x, size, 0.2 * i, 0, add)) sum += part;
       scales[i] = out[kResidual2 + i - 1] = static_cast<float>(sum / n);
     }
   }
@@ -243,26 +243,30 @@ class StatisticsOp : public OpKernel {
     return parts;
   }
 
-  template <typename Add>
-  static double SumOf(OpKernelContext* context, const float* x, int64_t size, double nanoseconds, float filler, Add add) {
-    double sum = 0;
-    for (double part : Parts<double>(context, size, nanoseconds, [&](double* sums, int64_t first, int64_t count) {
-           ForEachTile(x, first, count, filler,
-                       [&](const float* tile, int vectors, int64_t, int64_t) { add(tile, vectors, sums); });
-         }))
-      sum += part;
-    return sum;
+  // The same of their tiles, completed by `filler`.
+  template <typename Part, typename Add>
+  static std::vector<Part> TileParts(OpKernelContext* context, const float* x, int64_t size, double nanoseconds,
+                                     float filler, Add add) {
+    return Parts<Part>(context, size, nanoseconds, [&](Part* part, int64_t first, int64_t count) {
+      ForEachTile(x, first, count, filler,
+                  [&](const float* tile, int vectors, int64_t, int64_t) { add(tile, vectors, part); });
+    });
+  }
+
+  static float Deviation(OpKernelContext* context, const float* x, int64_t size, float mean) {
+    const auto add = [&](const float* tile, int vectors, Distances* part) { AddDistances(tile, vectors, mean, part); };
+    Distances all;
+    for (const Distances& part : TileParts<Distances>(context, x, size, 0.2, mean, add))
+      all.sum += part.sum, all.squares += part.squares;
+    const double squares = all.squares - all.sum * all.sum / static_cast<double>(size);
+    return squares < 0 ? 0.0f : static_cast<float>(std::sqrt(squares / std::max<double>(1, size - 1)));
   }
 
   static float TernaryMean(OpKernelContext* context, const float* x, int64_t size, float abs_mean) {
     const auto half = static_cast<float>(0.7 * abs_mean);
+    const auto add = [&](const float* tile, int vectors, Kept* part) { AddKept(tile, vectors, half, part); };
     Kept all;
-    for (const Kept& part : Parts<Kept>(context, size, 0.2, [&](Kept* sums, int64_t first, int64_t count) {
-           ForEachTile(x, first, count, 0, [&](const float* tile, int vectors, int64_t, int64_t) {
-             AddKept(tile, vectors, half, sums);
-           });
-         }))
-      all.sum += part.sum, all.count += part.count;
+    for (const Kept& part : TileParts<Kept>(context, x, size, 0.2, 0, add)) all.sum += part.sum, all.count += part.count;
     return all.count == 0 ? 0.0f : static_cast<float>(all.sum / all.count);
   }
 
