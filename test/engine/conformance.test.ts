@@ -544,16 +544,57 @@ describe("the trace of the native engine", () => {
     tf.dispose([w, x]);
   });
 
+  it("refuses a run of another step in the body", async () => {
+    const inner = compile("native", ({ x }) => ({ y: x!.square() }), "inner");
+    const attempts: Promise<unknown>[] = [];
+    const outer = compile(
+      "native",
+      ({ x }) => {
+        attempts.push(refusal(inner.run({ x: x! })));
+        return { y: x! };
+      },
+      "outer",
+    );
+    const x = tf.scalar(3);
+    const error = await refusal(outer.run({ x }));
+    expect(error.message).toContain('at step "outer", received a run of step "inner" in its body');
+    expect(await attempts[0]).toBe(error);
+    expect(await run(inner, { x })).toEqual({ y: [9] });
+    x.dispose();
+  });
+
+  it("is one and the same for two engines", async () => {
+    const again = await nativeEngine();
+    const [x, step] = [tf.scalar(3), again.compile("square", (inputs) => ({ y: inputs.x!.square() }))];
+    expect(await run(step, { x })).toEqual({ y: [9] });
+    expect(tf.getBackend()).toBe("tensorflow");
+    step.dispose();
+    x.dispose();
+  });
+
+  it("frees what it compiled", async () => {
+    const [x, before] = [tf.scalar(3), nativeTensors()];
+    for (let i = 0; i < 50; i++) {
+      const scale = tf.scalar(i);
+      const step = engines.native.compile("again", (inputs) => ({ y: inputs.x!.mul(scale) }));
+      expect(await run(step, { x })).toEqual({ y: [3 * i] });
+      step.dispose();
+      scale.dispose();
+    }
+    expect(nativeTensors()).toBe(before + 1);
+    x.dispose();
+  });
+
   it("holds the tensors that the body captures", async () => {
     const started = nativeTensors();
-    const scale = tf.tensor1d([2, 3]).add(0);
+    const scale = tf.tidy(() => tf.tensor1d([2, 3]).add(0));
     const large = waves([30000]);
     const step = compile("native", ({ x }) => ({
       y: x!.mul(scale).add(large.sum()).add(scale.max()),
       scale,
     }));
     const x = tf.tensor1d([1, 1]);
-    const sum = large.sum().dataSync()[0]!;
+    const sum = tf.tidy(() => large.sum().dataSync()[0]!);
     const { y, scale: same } = await run(step, { x });
     expectClose(y!, [2 + sum + 3, 3 + sum + 3], 1e-5);
     expect(same).toEqual([2, 3]);

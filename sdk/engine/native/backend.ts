@@ -102,6 +102,11 @@ export class NativeBackend extends NodeJSKernelBackend {
     super(new Binding(addon), "@tensorflow/tfjs-node-gpu");
   }
 
+  /** Throws where the body of one step runs another step. */
+  refuseWithin(step: string): void {
+    if (this.binding.trace !== undefined) throw this.binding.trace.refuseStep(step);
+  }
+
   /**
    * Runs `body` with its kernels recorded into `trace`. Afterwards tfjs is as it was before, also when `body` throws.
    *

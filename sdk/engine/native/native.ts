@@ -34,6 +34,7 @@ class NativeStep implements Step {
 
   async run(inputs: TensorMap): Promise<TensorMap> {
     if (this.disposed) throw disposedStep(this.name);
+    this.backend.refuseWithin(this.name);
     const names = checkedInputs(this.name, inputs, this.names);
     this.names = names;
     const data = names.map((name) => this.backend.tensorMap.get(inputs[name]!.dataId));
@@ -114,14 +115,27 @@ class NativeStep implements Step {
  * @throws AutoqnnError `engine` where the native parts are missing.
  */
 export async function nativeEngine(): Promise<Engine> {
-  const addon = openAddon();
-  const backend = new NativeBackend(addon);
-  registerGather(addon);
-  tf.registerBackend(BACKEND, () => backend, 3);
+  const backend = registeredBackend();
   await tf.setBackend(BACKEND);
   return {
     name: "native",
-    device: addon.isUsingGpuDevice() ? "gpu" : "cpu",
+    device: backend.addon.isUsingGpuDevice() ? "gpu" : "cpu",
     compile: (name, body) => new NativeStep(backend, name, body),
   };
+}
+
+function registeredBackend(): NativeBackend {
+  const known = tf.findBackend(BACKEND);
+  if (known instanceof NativeBackend) return known;
+  if (known != null) {
+    throw new AutoqnnError(
+      "engine",
+      `Expected tfjs's backend "${BACKEND}" to be free, found that of another package.`,
+      "Do not import @tensorflow/tfjs-node beside autoqnn.",
+    );
+  }
+  const backend = new NativeBackend(openAddon());
+  registerGather(backend.addon);
+  tf.registerBackend(BACKEND, () => backend, 3);
+  return backend;
 }

@@ -14,7 +14,6 @@ export const FLAGS = [
   "-std=c++17",
   "-O3",
   "-fPIC",
-  "-shared",
   "-DNAPI_VERSION=8",
   "-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL",
   "-D_GLIBCXX_USE_CXX11_ABI=1",

@@ -161,6 +161,13 @@ export class Trace {
     );
   }
 
+  refuseStep(name: string): AutoqnnError {
+    return this.refuse(
+      `Expected tfjs operations at step "${this.step}", received a run of step "${name}" in its body.`,
+      "Call the other step's body instead.",
+    );
+  }
+
   /** Registers the function. Throws the first refusal, even if the body went on after it. */
   finish(outputs: readonly number[]): string {
     if (this.refusal !== undefined) throw this.refusal;

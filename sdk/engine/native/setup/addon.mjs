@@ -1,18 +1,23 @@
 // @ts-check
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { FLAGS } from "../place.mjs";
 import { reason, Trouble } from "./trouble.mjs";
 
+/** @typedef {ReturnType<typeof import("../place.mjs").place>} Place */
+
+const run = promisify(execFile);
 const LIBRARIES = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"];
 
-/** @returns {string} */
+/** @returns {string[]} the compiler, with the options that CXX may hold */
 function findCompiler() {
-  const asked = process.env.CXX;
-  const found = (asked ? [asked] : ["g++", "clang++", "c++"]).find(
-    (name) => spawnSync(name, ["--version"]).status === 0,
+  const asked = process.env.CXX?.trim();
+  const commands = (asked ? [asked] : ["g++", "clang++", "c++"]).map((text) => text.split(/\s+/));
+  const found = commands.find(
+    ([name = "", ...options]) => spawnSync(name, [...options, "--version"]).status === 0,
   );
   if (found !== undefined) return found;
   throw new Trouble(
@@ -27,41 +32,19 @@ function packageFolder(name) {
 }
 
 /**
- * Compiles a file beside its place, has `check` look at it, and puts it there.
- *
- * @param {string} compiler
- * @param {string} library
- * @param {{ file: string, sources: readonly string[] }} target
- * @param {readonly string[]} libraries
- * @param {(file: string) => void} check
+ * @param {readonly string[]} compiler
+ * @param {readonly string[]} options
  */
-function compile(compiler, library, { file, sources }, libraries, check) {
-  const partial = `${file}.${process.pid}.partial.node`;
-  const includes = [
-    packageFolder("node-addon-api"),
-    `${packageFolder("node-api-headers")}/include`,
-    `${library}/include`,
-  ];
-  const command = [
-    ...FLAGS,
-    ...includes.flatMap((folder) => ["-isystem", folder]),
-    ...sources.filter((source) => source.endsWith(".cc")),
-  ];
+async function compile([name = "", ...first], options) {
   try {
-    const { status, stderr } = spawnSync(compiler, [...command, "-o", partial, ...libraries], {
-      encoding: "utf8",
-    });
-    if (status !== 0) {
-      const first = stderr.split("\n").find((line) => /\berror: /.test(line)) ?? reason(stderr);
-      throw new Trouble(
-        `${compiler} could not compile the native engine: ${first}.`,
-        `${compiler} --version   (GCC 9, Clang 10 or newer is needed)`,
-      );
-    }
-    check(partial);
-    renameSync(partial, file);
-  } finally {
-    rmSync(partial, { force: true });
+    await run(name, [...first, ...options]);
+  } catch (error) {
+    const output = /** @type {{ stderr?: string }} */ (error).stderr || reason(error);
+    const line = output.split("\n").find((text) => /\berror: /.test(text)) ?? reason(output);
+    throw new Trouble(
+      `${name} could not compile the native engine: ${line}.`,
+      `${name} --version   (GCC 9, Clang 10 or newer is needed)`,
+    );
   }
 }
 
@@ -83,21 +66,45 @@ function checkLoads(file) {
 }
 
 /**
- * Compiles the binding and its loader.
+ * Compiles the binding and its loader in a folder beside their places, loads each once, and puts them there.
  *
- * @param {ReturnType<typeof import("../place.mjs").place>} place
+ * @param {Place} place
  * @param {(line: string) => void} say
  */
-export function buildAddon({ folder, library, addon, loader }, say) {
+export async function buildAddon({ folder, library, addon, loader }, say) {
   const compiler = findCompiler();
-  say(`compiling the native engine with ${compiler} (half a minute)`);
-  mkdirSync(folder, { recursive: true });
-  compile(compiler, library, loader, [], checkLoads);
-  compile(compiler, library, addon, [`-L${library}`, ...LIBRARIES, `-Wl,-rpath,${library}`], checkLoads);
+  say(`compiling the native engine with ${compiler[0]} (half a minute)`);
+  const work = join(folder, `build-${process.pid}`);
+  mkdirSync(work, { recursive: true });
+  const headers = [
+    packageFolder("node-addon-api"),
+    `${packageFolder("node-api-headers")}/include`,
+    `${library}/include`,
+  ].flatMap((path) => ["-isystem", path]);
+  /** @param {string} source */
+  const object = (source) => join(work, `${basename(source)}.o`);
+  const targets = [
+    { ...loader, libraries: [] },
+    { ...addon, libraries: [`-L${library}`, ...LIBRARIES, `-Wl,-rpath,${library}`] },
+  ].map((target) => ({ ...target, sources: target.sources.filter((source) => source.endsWith(".cc")) }));
+  try {
+    const sources = targets.flatMap((target) => target.sources);
+    await Promise.all(
+      sources.map((source) => compile(compiler, [...FLAGS, ...headers, "-c", source, "-o", object(source)])),
+    );
+    for (const { file, sources, libraries } of targets) {
+      const built = join(work, basename(file));
+      await compile(compiler, ["-shared", ...sources.map(object), "-o", built, ...libraries]);
+      checkLoads(built);
+      renameSync(built, file);
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 /**
- * @param {ReturnType<typeof import("../place.mjs").place>} place
+ * @param {Place} place
  * @returns {boolean}
  */
 export function addonReady({ addon, loader }) {
