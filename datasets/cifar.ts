@@ -76,10 +76,8 @@ export async function cifar(directory: string, options: ValidationOptions = {}):
         .map((line) => line.trim())
         .filter(Boolean)
     : undefined;
-  return dataset(
-    { name: form.name, train, test, classes: form.classes, ...(classNames && { classNames }) },
-    options,
-  );
+  const source = { name: form.name, train, test, classes: form.classes, ...(classNames && { classNames }) };
+  return Object.freeze({ ...dataset(source, options), augment: { flip: true, shift: 4 } });
 }
 
 async function readRecords(paths: readonly string[], { labels: before, classes }: Form): Promise<Images> {

@@ -33,6 +33,12 @@ function shipped(): string {
  * const { train, test, classNames } = await datasets.fashionMnist();
  * train.size; // 55000
  */
-export function fashionMnist({ validation = 5000 }: ValidationOptions = {}): Promise<Dataset> {
-  return idx(shipped(), { name: "fashion-mnist", classes: 10, classNames: CLASS_NAMES, validation });
+export async function fashionMnist({ validation = 5000 }: ValidationOptions = {}): Promise<Dataset> {
+  const data = await idx(shipped(), {
+    name: "fashion-mnist",
+    classes: 10,
+    classNames: CLASS_NAMES,
+    validation,
+  });
+  return Object.freeze({ ...data, augment: { flip: true, shift: 1 } });
 }

@@ -55,6 +55,8 @@ export interface Dataset {
   readonly validation: Split;
   readonly test: Split;
   readonly classNames?: readonly string[];
+  /** Changes that leave the class of a training image as it is; absent where that is not known. */
+  readonly augment?: NonNullable<BatchOptions["augment"]>;
 }
 
 /** The split of `images` that holds `samples`, in this order. Splits share the pixels, which stay bytes. */
