@@ -22,6 +22,7 @@ const DEFLATED = 8;
  * @property {number} compressed bytes in the archive
  * @property {number} size bytes on disk
  * @property {number} offset of its local header
+ * @property {number} mode permissions, where the archive was made on a Unix
  */
 
 /**
@@ -59,6 +60,7 @@ async function directory(handle) {
       compressed: bytes.readUInt32LE(at + 20),
       size: bytes.readUInt32LE(at + 24),
       offset: bytes.readUInt32LE(at + 42),
+      mode: (bytes.readUInt32LE(at + 38) >>> 16) & 0o777,
     });
     at += 46 + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
   }
@@ -78,7 +80,7 @@ export async function unzip(archive, destination, wanted) {
   const handle = await open(archive);
   try {
     const entries = (await directory(handle)).filter(({ name }) => !name.endsWith("/") && wanted(name));
-    for (const { name, method, compressed, size, offset } of entries) {
+    for (const { name, method, compressed, size, offset, mode } of entries) {
       if (normalize(name).startsWith("..") || name.startsWith("/"))
         throw new Error(`"${name}" leaves the folder`);
       const local = await read(handle, offset, 30);
@@ -88,7 +90,7 @@ export async function unzip(archive, destination, wanted) {
       const start = offset + 30 + local.readUInt16LE(26) + local.readUInt16LE(28);
       const path = join(destination, name);
       await mkdir(dirname(path), { recursive: true });
-      const target = createWriteStream(path);
+      const target = createWriteStream(path, { mode: mode || 0o644 });
       if (compressed > 0) {
         const source = createReadStream(archive, { start, end: start + compressed - 1 });
         await pipeline(source, method === DEFLATED ? createInflateRaw() : new PassThrough(), target);
