@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,12 +32,20 @@ interface Result {
   readonly error: string;
 }
 
-function autoqnn(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+/** Runs the command; `watch` sees all of standard error each time there is more of it. */
+function autoqnn(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  watch?: (child: ChildProcess, stderr: string) => void,
+): Promise<Result> {
   const command = ["--import", "tsx", join(root, "sdk/cli/main.ts"), ...args];
   const child = spawn(process.execPath, command, { cwd: root, env: { ...process.env, ...env } });
   let [out, error] = ["", ""];
   child.stdout.on("data", (chunk) => (out += chunk));
-  child.stderr.on("data", (chunk) => (error += chunk));
+  child.stderr.on("data", (chunk) => {
+    error += chunk;
+    watch?.(child, error);
+  });
   return new Promise((done) => child.on("close", (code) => done({ code, out, error })));
 }
 
@@ -220,4 +228,17 @@ describe("quantize, inspect, evaluate", () => {
     const { test } = await datasets.idx(data);
     expect(JSON.parse(text)).toEqual(await (await load(out)).evaluate(test));
   }, 240_000);
+
+  it("is stopped by an interrupt, and says how to go on", async () => {
+    const out = join(directory, "interrupted");
+    let asked = false;
+    const args = ["quantize", model, "--data", data, "--epochs", "5000", "--out", out];
+    const { code, error } = await autoqnn(args, {}, (child, stderr) => {
+      // A second interrupt would not wait for the checkpoint.
+      if (!asked && /step \d+\/\d+/.test(stderr)) asked = child.kill("SIGINT");
+    });
+    expect(code).toBe(1);
+    expect(error).toMatch(/^autoqnn: .*Run the same plan again to continue/m);
+    expect((await readdir(`${out}.checkpoints`)).length).toBe(1);
+  }, 120_000);
 });
