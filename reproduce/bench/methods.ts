@@ -99,7 +99,7 @@ export const METHODS: readonly Method[] = [
     },
   },
   {
-    name: "QSS + QPL, the default chain",
+    name: "QSS + QPL (the default chain)",
     family: "QSS + QPL",
     run: (model, { data, seed, steps, learningRate, checkpoint }) => {
       const [searching, learning, trial] = share(steps, 0.16, 0.24, 0.08) as [number, number, number];
