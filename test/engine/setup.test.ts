@@ -20,8 +20,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { zipSync } from "fflate";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { device } from "../../sdk/engine/native/place.mjs";
+import { device, hasDriver, place } from "../../sdk/engine/native/place.mjs";
 import { addonReady, buildAddon } from "../../sdk/engine/native/setup/addon.mjs";
+import { buildDist, distReady } from "../../sdk/engine/native/setup/dist.mjs";
 import { checkSpace, installLibrary, libraryReady } from "../../sdk/engine/native/setup/library.mjs";
 import { withLock } from "../../sdk/engine/native/setup/lock.mjs";
 import { packagesReady } from "../../sdk/engine/native/setup/packages.mjs";
@@ -390,6 +391,30 @@ describe("npm run setup", () => {
   });
 });
 
+describe("dist", () => {
+  it("is built when the sources have changed, and not when they do not compile", async () => {
+    mkdirSync(join(folder, "sdk"));
+    mkdirSync(join(folder, "datasets"));
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+    for (const file of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"]) {
+      cpSync(join(root, file), join(folder, file));
+    }
+    writeFileSync(join(folder, "sdk/one.ts"), "export const one: number = 1;");
+    expect(distReady(folder)).toBe(false);
+    buildDist(folder, say);
+    expect(distReady(folder)).toBe(true);
+    expect(readFileSync(join(folder, "dist/sdk/one.js"), "utf8")).toContain("one = 1");
+    writeFileSync(join(folder, "sdk/one.ts"), 'export const one: number = "1";');
+    expect(distReady(folder)).toBe(false);
+    const error = await trouble(() => buildDist(folder, say));
+    expect(error.message).toMatch(/^dist\/ could not be built: sdk\/one\.ts\(1,14\): error TS2322: /);
+    expect(error.mend).toBe("npm run build");
+    expect(distReady(folder)).toBe(false);
+    rmSync(join(folder, "tsconfig.build.json"));
+    expect(distReady(folder)).toBe(true);
+  });
+});
+
 describe("inspectEngine", () => {
   it("reports the engine, or what keeps it from running", () => {
     const script = `import { inspectEngine } from "./sdk/engine/doctor.ts"; console.log(JSON.stringify(await inspectEngine()));`;
@@ -412,6 +437,17 @@ describe("inspectEngine", () => {
       device: device(),
       problems: [],
     });
+    mkdirSync(join(folder, "without-gpu/autoqnn"), { recursive: true });
+    symlinkSync(place("cpu").folder, join(folder, "without-gpu/autoqnn/2.21.0-gpu"));
+    if (!hasDriver()) {
+      const gpu = inspect({ XDG_CACHE_HOME: join(folder, "without-gpu"), AUTOQNN_DEVICE: "gpu" });
+      expect(gpu.problems).toEqual([
+        {
+          what: "Expected a GPU, TensorFlow found none it can use.",
+          mend: "Update the NVIDIA driver, or set AUTOQNN_DEVICE=cpu.",
+        },
+      ]);
+    }
     const missing = inspect({ XDG_CACHE_HOME: folder });
     expect(missing.tensorflow).toBeUndefined();
     expect(missing.problems).toEqual([

@@ -123,7 +123,7 @@ export function openAddon(): Addon {
     throw new AutoqnnError(
       "engine",
       "Expected a GPU, TensorFlow found none it can use.",
-      "Run autoqnn doctor, or set AUTOQNN_DEVICE=cpu.",
+      "Update the NVIDIA driver, or set AUTOQNN_DEVICE=cpu.",
     );
   }
   return opened;

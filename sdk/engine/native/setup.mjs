@@ -1,9 +1,10 @@
 // @ts-check
-// Makes this machine ready: the locked npm packages, libtensorflow, the native engine. What is there already is kept;
+// Makes this machine ready: the locked npm packages, libtensorflow, the native engine, dist/. What is there already is kept;
 // what is missing on the machine is told in a sentence with the command that mends it.
 import { dirname, join } from "node:path";
 import { device, place, root, VERSION } from "./place.mjs";
 import { addonReady, buildAddon } from "./setup/addon.mjs";
+import { buildDist, distReady } from "./setup/dist.mjs";
 import { installLibrary, libraryReady } from "./setup/library.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installPackages, packagesReady } from "./setup/packages.mjs";
@@ -50,6 +51,7 @@ async function main() {
       make: () => installLibrary(unpacked, wheels, flavour, say),
     },
     { ready: () => addonReady(parts), make: () => buildAddon(parts, say) },
+    { ready: () => distReady(root), make: () => buildDist(root, say) },
   ];
   if (!steps.every(({ ready }) => ready())) {
     await withLock(join(dirname(parts.folder), "setup.lock"), say, async () => {
