@@ -1,0 +1,199 @@
+// Statistics: the raw statistic vector, in the order of statistics.ts; one bit of `only` says that one is needed.
+#pragma once
+
+#include "vectors.h"
+
+namespace autoqnn {
+
+enum Statistic { kOne, kAbsMean, kTernaryMean, kDeviation, kRectifiedRms, kMinimum, kMaximum, kAbsMaximum, kResidual2 };
+constexpr int kStatistics = 12;
+constexpr int kResidualSteps = 5;
+
+struct Moments {
+  double sum = 0, squares = 0, magnitudes = 0;
+  float minimum = std::numeric_limits<float>::infinity(), maximum = -minimum;
+};
+
+TARGETS void AddMoments(const float* x, int count, Moments* moments) {
+  Floats sum[kAtOnce] = {}, squares[kAtOnce] = {}, magnitudes[kAtOnce] = {};
+  Floats minimum = All(x[0]), maximum = minimum;
+  const int whole = count / kStride * kStride;
+  for (int i = 0; i < whole; i += kStride) {
+    for (int v = 0; v < kAtOnce; ++v) {
+      const Floats value = Load(x + i + v * kLanes);
+      sum[v] += value;
+      squares[v] += value * value;
+      magnitudes[v] += Magnitude(value);
+      minimum = value < minimum ? value : minimum;
+      maximum = value > maximum ? value : maximum;
+    }
+  }
+  moments->sum += Sum(sum);
+  moments->squares += Sum(squares);
+  moments->magnitudes += Sum(magnitudes);
+  for (int lane = 0; lane < kLanes; ++lane) {
+    moments->minimum = std::min(moments->minimum, minimum[lane]);
+    moments->maximum = std::max(moments->maximum, maximum[lane]);
+  }
+  // Nothing could complete the last stride that leaves both the sums and the extremes alone.
+  for (int i = whole; i < count; ++i) {
+    moments->sum += x[i];
+    moments->squares += static_cast<double>(x[i]) * x[i];
+    moments->magnitudes += std::abs(x[i]);
+    moments->minimum = std::min(moments->minimum, x[i]);
+    moments->maximum = std::max(moments->maximum, x[i]);
+  }
+}
+
+// Sums of distances from about the mean: a second pass, since squares about 0 lose the digits of a deviation that is
+// small beside the mean.
+struct Distances {
+  double sum = 0, squares = 0;
+};
+
+TARGETS void AddDistances(const float* x, int count, float mean, Distances* distances) {
+  Floats sum[kAtOnce] = {}, squares[kAtOnce] = {};
+  for (int i = 0; i < count; i += kStride) {
+    for (int v = 0; v < kAtOnce; ++v) {
+      const Floats distance = Load(x + i + v * kLanes) - All(mean);
+      sum[v] += distance;
+      squares[v] += distance * distance;
+    }
+  }
+  distances->sum += Sum(sum);
+  distances->squares += Sum(squares);
+}
+
+// The sum, and the number, of the magnitudes above `half`.
+struct Kept {
+  double sum = 0, number = 0;
+};
+
+TARGETS void AddKept(const float* x, int count, float half, Kept* kept) {
+  Floats sum[kAtOnce] = {}, number[kAtOnce] = {};
+  for (int i = 0; i < count; i += kStride) {
+    for (int v = 0; v < kAtOnce; ++v) {
+      const Floats magnitude = Magnitude(Load(x + i + v * kLanes));
+      const Ints above = (Ints)(magnitude > All(half));
+      sum[v] += If(above, magnitude);
+      number[v] += If(above, All(1));
+    }
+  }
+  kept->sum += Sum(sum);
+  kept->number += Sum(number);
+}
+
+// Adds up abs r_i after the steps with these scales. sign(0) = 0: what is met exactly stays met.
+template <int kSteps>
+INLINE double Remainders(const float* x, int count, const float* scales) {
+  Floats sum[kAtOnce] = {};
+  for (int i = 0; i < count; i += kStride) {
+    for (int v = 0; v < kAtOnce; ++v) {
+      Floats magnitude = Magnitude(Load(x + i + v * kLanes));
+      for (int step = 0; step < kSteps; ++step) {
+        const Ints open = (Ints)(magnitude > Floats{});
+        magnitude = If(open, Magnitude(magnitude - All(scales[step])));
+      }
+      sum[v] += magnitude;
+    }
+  }
+  return Sum(sum);
+}
+
+TARGETS void AddRemainders(const float* x, int count, const float* scales, int steps, double* sum) {
+  *sum += steps == 1   ? Remainders<1>(x, count, scales)
+          : steps == 2 ? Remainders<2>(x, count, scales)
+          : steps == 3 ? Remainders<3>(x, count, scales)
+                       : Remainders<4>(x, count, scales);
+}
+
+class StatisticsOp : public OpKernel {
+ public:
+  explicit StatisticsOp(OpKernelConstruction* construction) : OpKernel(construction) {
+    int64_t only;
+    OP_REQUIRES_OK(construction, construction->GetAttr("only", &only));
+    only_ = static_cast<uint64_t>(only);
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    const int64_t size = input.NumElements();
+    OP_REQUIRES(context, size > 0, absl::InvalidArgumentError("Expected at least one value to measure, received none."));
+    const float* x = input.flat<float>().data();
+    Tensor* output = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({kStatistics}), &output));
+    float* out = output->flat<float>().data();
+    std::fill(out, out + kStatistics, 0.0f);
+
+    const double n = static_cast<double>(size);
+    Moments m;
+    for (const Moments& part : Parts<Moments>(context, size, 0.3, [&](Moments* sums, int64_t first, int64_t count) {
+           for (int64_t i = 0; i < count; i += kTile)
+             AddMoments(x + first + i, static_cast<int>(std::min(kTile, count - i)), sums);
+         })) {
+      m.sum += part.sum, m.squares += part.squares, m.magnitudes += part.magnitudes;
+      m.minimum = std::min(m.minimum, part.minimum), m.maximum = std::max(m.maximum, part.maximum);
+    }
+    if (std::isnan(m.sum)) m.minimum = m.maximum = std::numeric_limits<float>::quiet_NaN();
+    out[kOne] = 1;
+    out[kAbsMean] = static_cast<float>(m.magnitudes / n);
+    out[kRectifiedRms] = static_cast<float>(std::sqrt(2 * m.squares / n));
+    out[kMinimum] = m.minimum;
+    out[kMaximum] = m.maximum;
+    out[kAbsMaximum] = std::max(-m.minimum, m.maximum);
+    if (Needs(kDeviation)) out[kDeviation] = Deviation(context, x, size, static_cast<float>(m.sum / n));
+    if (Needs(kTernaryMean)) out[kTernaryMean] = TernaryMean(context, x, size, out[kAbsMean]);
+    int steps = kResidualSteps - 1;
+    while (steps > 0 && !Needs(kResidual2 + steps - 1)) --steps;
+    float scales[kResidualSteps] = {out[kAbsMean]};
+    for (int i = 1; i <= steps; ++i) {
+      const auto add = [&](const float* tile, int completed, double* sum) { AddRemainders(tile, completed, scales, i, sum); };
+      double sum = 0;
+      for (double part : TileParts<double>(context, x, size, 0.2 * i, 0, add)) sum += part;
+      scales[i] = out[kResidual2 + i - 1] = static_cast<float>(sum / n);
+    }
+  }
+
+ private:
+  bool Needs(int statistic) const { return (only_ >> statistic) & 1; }
+
+  // What `add` makes of each chunk, in their order.
+  template <typename Part, typename Add>
+  static std::vector<Part> Parts(OpKernelContext* context, int64_t size, double nanoseconds, Add add) {
+    std::vector<Part> parts(Chunks(size));
+    ForEachChunk(context, size, nanoseconds,
+                 [&](int64_t chunk, int64_t first, int64_t count) { add(&parts[chunk], first, count); });
+    return parts;
+  }
+
+  // The same of their tiles, completed by `filler`.
+  template <typename Part, typename Add>
+  static std::vector<Part> TileParts(OpKernelContext* context, const float* x, int64_t size, double nanoseconds,
+                                     float filler, Add add) {
+    return Parts<Part>(context, size, nanoseconds, [&](Part* part, int64_t first, int64_t count) {
+      ForEachTile(x, first, count, filler,
+                  [&](const float* tile, int completed, int64_t, int64_t) { add(tile, completed, part); });
+    });
+  }
+
+  static float Deviation(OpKernelContext* context, const float* x, int64_t size, float mean) {
+    const auto add = [&](const float* tile, int completed, Distances* part) { AddDistances(tile, completed, mean, part); };
+    Distances all;
+    for (const Distances& part : TileParts<Distances>(context, x, size, 0.2, mean, add))
+      all.sum += part.sum, all.squares += part.squares;
+    const double squares = all.squares - all.sum * all.sum / static_cast<double>(size);
+    return squares < 0 ? 0.0f : static_cast<float>(std::sqrt(squares / std::max<double>(1, size - 1)));
+  }
+
+  static float TernaryMean(OpKernelContext* context, const float* x, int64_t size, float abs_mean) {
+    const auto half = static_cast<float>(0.7 * abs_mean);
+    const auto add = [&](const float* tile, int completed, Kept* part) { AddKept(tile, completed, half, part); };
+    Kept all;
+    for (const Kept& part : TileParts<Kept>(context, x, size, 0.2, 0, add)) all.sum += part.sum, all.number += part.number;
+    return all.number == 0 ? 0.0f : static_cast<float>(all.sum / all.number);
+  }
+
+  uint64_t only_;
+};
+
+}  // namespace autoqnn
