@@ -43,7 +43,8 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  process.env = { ...environment };
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+  Object.assign(process.env, environment);
   server?.closeAllConnections();
   server?.close();
   server = undefined;
