@@ -1,6 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AutoqnnError, autoqnn, datasets, htmlReport, score, terminalProgress } from "../sdk/index.js";
+import {
+  AutoqnnError,
+  autoqnn,
+  datasets,
+  engine,
+  htmlReport,
+  score,
+  terminalProgress,
+} from "../sdk/index.js";
 import { floatingNetwork } from "./models/floating.js";
 
 /** The main job: a small network on the shipped data, from floating point to an average of two bits. */
@@ -9,6 +17,8 @@ const SEED = 7;
 
 async function main(): Promise<void> {
   await mkdir(OUT, { recursive: true });
+  // Started first, so that the network is built where it is trained.
+  await engine();
   const data = await datasets.fashionMnist();
   const onProgress = await terminalProgress();
   const model = await floatingNetwork("resnet8", data, { seed: SEED, directory: OUT, onProgress });

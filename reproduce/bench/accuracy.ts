@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { datasets, pretrain, score, terminalProgress, type tf } from "../../sdk/index.js";
+import { datasets, engine, pretrain, score, terminalProgress, type tf } from "../../sdk/index.js";
 import { floatingNetwork } from "../models/floating.js";
 import { METHODS, type Method } from "./methods.js";
 
@@ -56,6 +56,8 @@ async function main(): Promise<void> {
   const chosen = options.methods?.split(",");
   const methods = METHODS.filter(({ name }) => !chosen || chosen.includes(name));
   if (!options.table) {
+    // Started first, so that the networks are built where they are trained.
+    await engine();
     // First every family's rate, then its other members and the other seeds at that rate.
     const families = [...new Set([FLOATING, ...methods.map(({ family }) => family)])];
     const first = families.flatMap((family) => RATES.map((rate) => ({ family, rate })));
