@@ -16,8 +16,8 @@ export type {
   Tuned,
 } from "./autoqnn.js";
 export { autoqnn } from "./autoqnn.js";
-export type { Engine, Step, TensorMap } from "./engine/engine.js";
 export { inspectEngine } from "./engine/doctor.js";
+export type { Engine, Step, TensorMap } from "./engine/engine.js";
 export { engine } from "./engine/index.js";
 export type { ErrorCode } from "./errors.js";
 export { AutoqnnError } from "./errors.js";
