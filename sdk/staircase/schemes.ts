@@ -24,7 +24,7 @@ export interface Range {
 /** The schemes among which a search chooses. */
 export type SearchedScheme = Exclude<SchemeName, "lsq">;
 
-const isSearched = (name: SchemeName): name is SearchedScheme => name !== "lsq";
+const NAMES = Object.keys(SIGNED).filter((name): name is SearchedScheme => name !== "lsq");
 
 /** Whether a scheme keeps the statistics of the start of training, and moves by its learned scale alone. */
 export const isFrozen = (scheme: SchemeName): boolean => SIGNED[scheme].frozen ?? false;
@@ -34,7 +34,7 @@ function form(scheme: SchemeName, range: Range): Form | undefined {
     throw new AutoqnnError(
       "bad-option",
       `Expected a scheme, received "${scheme}".`,
-      `The schemes are ${Object.keys(SIGNED).join(", ")}.`,
+      `The schemes are ${NAMES.join(", ")}.`,
     );
   }
   return range.signed ? SIGNED[scheme] : UNSIGNED[scheme];
@@ -53,7 +53,7 @@ export function bitsOf(scheme: SchemeName, range: Range): readonly [number, numb
 
 /** The schemes that exist for a range, at the given bitwidth where one is given. */
 function alternatives(range: Range, bits?: number): string {
-  const names = (Object.keys(SIGNED) as SchemeName[]).filter((name) => {
+  const names = NAMES.filter((name) => {
     const limits = bitsOf(name, range);
     return limits && (bits === undefined || (limits[0] <= bits && bits <= limits[1]));
   });
@@ -152,7 +152,7 @@ export interface Scheme {
  */
 export const schemes: Readonly<Record<SearchedScheme, Scheme>> = Object.freeze(
   Object.fromEntries(
-    (Object.keys(SIGNED) as SchemeName[]).filter(isSearched).map((name) => [
+    NAMES.map((name) => [
       name,
       Object.freeze({
         name,

@@ -176,7 +176,6 @@ describe.each(["native", "reference"] as const)("the %s engine's operations", (n
       { raw: [[12], raw], x: [[4000], x] },
     );
     for (const [i, { scheme, bits, range }] of all.entries()) {
-      // biome-ignore lint/suspicious/noFocusedTests: this fit is a quantizer's.
       expectClose(outputs[i]!, fit(scheme, bits, raw, range).apply(x), 2e-6);
     }
   });
@@ -234,7 +233,6 @@ describe.each(["native", "reference"] as const)("the %s engine's operations", (n
       inputs,
     );
     const [x, dy, p] = [inputs.x[1], inputs.dy[1], inputs.p[1]];
-    // biome-ignore lint/suspicious/noFocusedTests: this fit is a quantizer's.
     const fitted = list.map(({ scheme, bits }) => fit(scheme, bits, measure(x), range, 1.3));
     const passed = x.map(
       (v, j) =>

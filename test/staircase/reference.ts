@@ -97,3 +97,13 @@ export function expectAgreement(
     expect(Math.abs(Math.abs(miss) - jump)).toBeLessThanOrEqual(TOLERANCE * size);
   }
 }
+
+/** Residual's scales a_1 .. a_6. */
+export function remainders(x: readonly number[]): number[] {
+  let r = [...x];
+  return Array.from({ length: 6 }, () => {
+    const scale = r.reduce((sum, value) => sum + Math.abs(value), 0) / r.length;
+    r = r.map((value) => value - scale * Math.sign(value));
+    return scale;
+  });
+}

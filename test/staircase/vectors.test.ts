@@ -10,6 +10,7 @@ import {
   asReference,
   expectAgreement,
   LIKE_REFERENCE,
+  remainders,
   weightCases,
 } from "./reference.js";
 
@@ -38,7 +39,6 @@ describe.skipIf(absent)("the author's outputs and gradients (needs ../shared/ref
       expectAgreement(theirs, x, theirs.apply(x), y);
     }
     const { statistics, minimum, maximum } = runningOfReference(c);
-    // biome-ignore lint/suspicious/noFocusedTests: this fit is a quantizer's.
     const ours = fit(c.scheme, c.bits, statistics, LIKE_REFERENCE);
     const theirs = asReference(
       c.scheme,
@@ -118,14 +118,4 @@ function runningOfReference(c: ActivationCase) {
     }
   }
   return { statistics: STATISTICS.map((name) => values[name] ?? 0), minimum, maximum };
-}
-
-/** Residual's scales a_1 .. a_6. */
-function remainders(x: readonly number[]): number[] {
-  let r = [...x];
-  return Array.from({ length: 6 }, () => {
-    const scale = r.reduce((sum, value) => sum + Math.abs(value), 0) / r.length;
-    r = r.map((value) => value - scale * Math.sign(value));
-    return scale;
-  });
 }
