@@ -68,6 +68,8 @@ export const SearchOptions = z.strictObject({
   update: z.enum(["together", "turns"]).default("together"),
   temperature: z.tuple([rate, rate]).default([2, 0.2]),
   learningRate: z.strictObject({ weights: rate.default(3e-3), theta: rate.default(0.02) }).prefault({}),
+  control: z.boolean().default(true),
+  trialSteps: count.optional(),
 });
 
 export const LearnOptions = z.strictObject({
@@ -87,7 +89,7 @@ export const TuneOptions = z.strictObject({
   ...stage,
   reestimate: count.default(100),
   scales: z.boolean().default(true),
-  learningRate: rate.default(3e-3),
+  learningRate: rate.default(1e-2),
 });
 
 export const PretrainOptions = z.strictObject({

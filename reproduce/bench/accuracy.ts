@@ -7,7 +7,7 @@ import { METHODS, type Method } from "./methods.js";
 
 const HELP = `Compares methods at two bits on Fashion-MNIST under one protocol.
 
-  npx tsx reproduce/bench/accuracy.ts [--network resnet8|resnet20] [--seeds 3] [--steps 938] [--rates 0.001,0.003,0.01]
+  npx tsx reproduce/bench/accuracy.ts [--network resnet8|resnet20] [--seeds 3] [--steps 938] [--rates 0.003,0.01,0.03]
                                       [--methods NAME,...] [--shard I/N] [--results DIR] [--out DIR] [--table]
 
 Every method starts from the same floating-point networks, one a seed, and trains for the same steps, searches included.
@@ -34,7 +34,7 @@ const { values: options } = parseArgs({
     network: { type: "string", default: "resnet8" },
     seeds: { type: "string", default: "3" },
     steps: { type: "string", default: "938" },
-    rates: { type: "string", default: "0.001,0.003,0.01" },
+    rates: { type: "string", default: "0.003,0.01,0.03" },
     methods: { type: "string" },
     shard: { type: "string", default: "1/1" },
     results: { type: "string", default: "reproduce/bench/results/accuracy" },
@@ -129,7 +129,7 @@ type Given = Parameters<Method["run"]>[1] & {
 async function quantizedCell(method: Method, model: tf.LayersModel, given: Given): Promise<Measured> {
   const quantized = await method.run(model, given);
   const { sizes, provenance } = quantized;
-  const chosen = provenance.stages.find((stage) => stage.chosen)?.chosen;
+  const chosen = provenance.stages.flatMap((stage) => stage.chosen ?? []).join(" + ");
   return {
     validation: await quantized.evaluate(given.data.validation),
     test: await quantized.evaluate(given.data.test),
@@ -166,7 +166,7 @@ async function printTable(methods: readonly Method[]): Promise<void> {
     const accuracies = found.map(({ test }) => 100 * test.accuracy);
     const loss = mean(found.map(({ validation }) => validation.loss));
     const won = found.some((entry) => entry.chosen)
-      ? ` (${found.map((entry) => entry.chosen).join(", ")})`
+      ? ` (${found.map((entry) => entry.chosen).join("; ")})`
       : "";
     const { bits, bytes } = found[0]!;
     const seeds = accuracies.map((value) => value.toFixed(2)).join(", ");

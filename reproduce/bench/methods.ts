@@ -11,8 +11,9 @@ import {
 export interface Protocol {
   readonly data: Data;
   readonly seed: number;
-  /** Steps in all, those of searches and trials included. */
+  /** Steps in all, those of searches and of the trial that was kept included. */
   readonly steps: number;
+  /** Of the fine-tune; searches keep their defaults. */
   readonly learningRate: number;
   readonly checkpoint?: string;
 }
@@ -53,13 +54,11 @@ function uniform(
 /** Binary has one bit, and quaternary at two bits is clip. */
 const SCHEMES: readonly SchemeName[] = ["clip", "ternary", "fixed", "zoom", "pot", "residual"];
 
-/** How the steps of a chain are shared: recipe of two stages, or of three. */
+/** The steps of a chain's stages before the fine-tune, which gets the rest. */
 const share = (steps: number, ...fractions: number[]): number[] =>
   fractions.map((fraction) => Math.round(steps * fraction));
 
 export const METHODS: readonly Method[] = [
-  ...SCHEMES.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
-  ...SCHEMES.map((scheme) => uniform(`${scheme} / clip`, scheme, "clip", "range-aware")),
   {
     name: "LSQ",
     family: "LSQ",
@@ -75,7 +74,12 @@ export const METHODS: readonly Method[] = [
       const [searching] = share(steps, 0.32) as [number];
       const watch = checkpoint ? { checkpoint } : {};
       return autoqnn(model, { data, seed })
-        .searchSchemes({ ...watch, steps: searching, bits: BITS, learningRate: { weights: learningRate } })
+        .searchSchemes({
+          ...watch,
+          steps: searching,
+          control: false,
+          learningRate: { weights: learningRate },
+        })
         .fineTune({ ...watch, steps: steps - searching, learningRate })
         .generate();
     },
@@ -84,7 +88,7 @@ export const METHODS: readonly Method[] = [
     name: "QPL",
     family: "QPL",
     run: (model, { data, seed, steps, learningRate, checkpoint }) => {
-      const [learning, trial] = share(steps, 0.32, 0.08) as [number, number];
+      const [learning, trial] = share(steps, 0.16, 0.05) as [number, number];
       const watch = checkpoint ? { checkpoint } : {};
       return autoqnn(model, { data, seed })
         .learnPrecision({
@@ -92,7 +96,6 @@ export const METHODS: readonly Method[] = [
           steps: learning,
           trialSteps: trial,
           budget: BUDGET,
-          learningRate: { weights: learningRate },
         })
         .fineTune({ ...watch, steps: steps - learning - trial, learningRate })
         .generate();
@@ -102,18 +105,27 @@ export const METHODS: readonly Method[] = [
     name: "QSS + QPL (the default chain)",
     family: "QSS + QPL",
     run: (model, { data, seed, steps, learningRate, checkpoint }) => {
-      const [searching, learning, trial] = share(steps, 0.16, 0.24, 0.08) as [number, number, number];
+      const [searching, trying, learning, trial] = share(steps, 0.08, 0.03, 0.16, 0.05) as [
+        number,
+        number,
+        number,
+        number,
+      ];
       const watch = checkpoint ? { checkpoint } : {};
       return autoqnn(model, { data, seed })
-        .searchSchemes({ ...watch, steps: searching, learningRate: { weights: learningRate } })
+        .searchSchemes({
+          ...watch,
+          steps: searching,
+          trialSteps: trial,
+          learningRate: { weights: learningRate },
+        })
         .learnPrecision({
           ...watch,
           steps: learning,
           trialSteps: trial,
           budget: BUDGET,
-          learningRate: { weights: learningRate },
         })
-        .fineTune({ ...watch, steps: steps - searching - learning - trial, learningRate })
+        .fineTune({ ...watch, steps: steps - searching - trying - learning - trial, learningRate })
         .generate();
     },
   },
@@ -128,4 +140,6 @@ export const METHODS: readonly Method[] = [
         .generate();
     },
   },
+  ...SCHEMES.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
+  ...SCHEMES.map((scheme) => uniform(`${scheme} / clip`, scheme, "clip", "range-aware")),
 ];

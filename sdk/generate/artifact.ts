@@ -22,9 +22,11 @@ const stage = z.object({
   seed: z.number(),
   steps: whole,
   validation: score.optional(),
-  /** Precision learning: the ways of rounding that were tried, and the name of the one that was taken. */
-  arms: z
-    .array(z.object({ name: z.string(), ties: z.array(z.string()), validation: score.optional() }))
+  /** The assignments that the stage compared, the best first, and the name of the one that it kept. */
+  trials: z
+    .array(
+      z.looseObject({ name: z.string(), ties: z.array(z.string()).optional(), validation: score.optional() }),
+    )
     .optional(),
   chosen: z.string().optional(),
 });

@@ -1,4 +1,5 @@
-import type { LearnRun, StageRun } from "../train/run.js";
+import { trialsOf } from "../train/describe.js";
+import type { StageRun } from "../train/run.js";
 import type { Provenance } from "./artifact.js";
 
 /**
@@ -10,6 +11,7 @@ import type { Provenance } from "./artifact.js";
 export function stagesOf(run: StageRun | undefined): Provenance["stages"] {
   if (!run) return [];
   const { kind, options, seed, history, validation, parent } = run;
+  const trials = trialsOf(run);
   return [
     ...stagesOf(parent),
     {
@@ -18,18 +20,11 @@ export function stagesOf(run: StageRun | undefined): Provenance["stages"] {
       seed,
       steps: history.steps,
       ...(validation && { validation }),
-      ...(isLearn(run) && {
-        arms: run.arms.map((arm) => ({
-          name: arm.name,
-          ties: [...arm.ties],
-          ...(arm.validation && { validation: arm.validation }),
-        })),
-        chosen: run.chosen,
-      }),
+      ...(trials.length > 0 && { trials: withoutBits(trials), chosen: trials[0]!.name }),
     },
   ];
 }
 
-function isLearn(run: StageRun): run is LearnRun {
-  return run.kind === "learn";
-}
+/** The bits of what was kept stand at the nodes; of the others the scores are enough. */
+const withoutBits = (trials: ReturnType<typeof trialsOf>) =>
+  JSON.parse(JSON.stringify(trials, (key, value) => (key === "bits" ? undefined : value)));

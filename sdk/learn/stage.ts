@@ -2,19 +2,10 @@ import { allocate } from "../graph/allocate.js";
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import { type Trained, train, type Watch } from "../train/loop.js";
-import { fixedPolicy } from "../train/policy.js";
 import type { Arm, LearnRun } from "../train/run.js";
 import type { Snapshot } from "../train/snapshot.js";
-import { trainFixed } from "../train/tune.js";
-import {
-  type Length,
-  recorded,
-  stageOf,
-  stepsOf,
-  validate,
-  type Workbench,
-  watchOf,
-} from "../train/workbench.js";
+import { type Contender, rank } from "../train/trial.js";
+import { type Length, recorded, stageOf, stepsOf, type Workbench, watchOf } from "../train/workbench.js";
 import { type Learning, learning } from "./learn.js";
 
 /** Options of the stage, checked and complete. */
@@ -29,6 +20,12 @@ export interface LearnStageOptions extends Length {
   /** Which ways of rounding are tried. With "control" alone nothing is learned: the search-free baseline. */
   readonly roundings: readonly Arm["name"][];
   readonly learningRate: { readonly weights: number; readonly bits: number };
+}
+
+/** Bitwidths that a way of rounding gives, and what then stands at the nodes. */
+interface Rounding extends Contender<Arm["name"]> {
+  readonly bits: Readonly<Record<string, number>>;
+  readonly ties: readonly string[];
 }
 
 const WARMUP = 50;
@@ -65,30 +62,29 @@ export async function learnStage(
     : await learn(bench, start, found, steps, options);
   const learned = found.bits(parameters.bits!.data as Float32Array);
 
-  const arms = await roundings(bench, found, options, learned);
-  const trials: { arm: Arm; snapshot: Snapshot }[] = [];
-  for (const arm of arms) {
-    // A single way of rounding needs no comparison: the next stage starts where learning ended.
-    trials.push(
-      arms.length === 1
-        ? { arm, snapshot }
-        : await trial(bench, snapshot, found, arm, options, Math.ceil(steps * TRIAL_SHARE)),
-    );
-  }
-  const lossOf = ({ arm }: { arm: Arm }): number => arm.validation?.loss ?? 0;
-  const best = trials.reduce((a, b) => (lossOf(b) < lossOf(a) ? b : a));
+  const tried = await rank(bench, snapshot, await roundings(bench, found, options, learned), {
+    steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
+    peak: learningRate.weights / 2,
+    watch: watchOf(options),
+  });
+  const [{ contender: chosen, score, snapshot: end }] = tried;
   return Object.freeze({
     kind: "learn",
     options: recorded(options),
     seed: bench.seed,
     history,
-    assignment: found.assignment(best.arm.bits),
-    snapshot: best.snapshot,
-    ...(bench.validated && best.arm.validation && { validation: best.arm.validation }),
+    assignment: chosen.assignment,
+    snapshot: end,
+    ...(bench.validated && score && { validation: score }),
     nodes: bench.graph.nodes.map((node) => node.id),
     learned,
-    arms: trials.map(({ arm }) => arm),
-    chosen: best.arm.name,
+    arms: tried.map(({ contender: { name, bits, ties }, score: own }) => ({
+      name,
+      bits,
+      ties,
+      ...(own && { validation: own }),
+    })),
+    chosen: chosen.name,
   });
 }
 
@@ -114,39 +110,23 @@ function nothingLearned(snapshot: Snapshot, { policy: { parameters } }: Learning
 /** The integer bitwidths of every way of rounding; a way that gives the same bits as an earlier one is left out. */
 async function roundings(
   bench: Workbench,
-  { choices }: Learning,
+  { choices, assignment }: Learning,
   { budget, roundings: names }: LearnStageOptions,
   learned: Readonly<Record<string, number>>,
-): Promise<Arm[]> {
+): Promise<Rounding[]> {
   const equal = Object.fromEntries(Object.keys(learned).map((id) => [id, 0]));
   const ways = [
     { name: "control", target: equal, gamma: 1 },
     { name: "gamma 1", target: learned, gamma: 1 },
     { name: "gamma 2", target: learned, gamma: 2 },
   ] as const;
-  const arms: Arm[] = [];
+  const found: Rounding[] = [];
   for (const { name, target, gamma } of ways.filter((way) => names.includes(way.name))) {
     const { bits, ties } = await allocate({ graph: bench.graph, choices, target, gamma, budget });
-    const known = arms.some((arm) => Object.entries(bits).every(([id, value]) => arm.bits[id] === value));
-    if (!known) arms.push({ name, bits, ties });
+    const known = found.some((other) =>
+      Object.entries(bits).every(([id, value]) => other.bits[id] === value),
+    );
+    if (!known) found.push({ name, bits, ties, assignment: assignment(bits) });
   }
-  return arms;
-}
-
-async function trial(
-  bench: Workbench,
-  start: Snapshot,
-  found: Learning,
-  arm: Arm,
-  options: LearnStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
-  steps: number,
-): Promise<{ arm: Arm; snapshot: Snapshot }> {
-  const assignment = found.assignment(arm.bits);
-  const { snapshot } = await trainFixed(bench, `try ${arm.name}`, start, assignment, {
-    steps: options.trialSteps ?? steps,
-    // The trials start from one snapshot and go on at the rate at which learning ended.
-    schedule: { peak: options.learningRate.weights / 2, warmup: 10, floor: 0.5 },
-    watch: watchOf(options),
-  });
-  return { arm: { ...arm, validation: await validate(bench, snapshot, fixedPolicy(assignment)) }, snapshot };
+  return found;
 }

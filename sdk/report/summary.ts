@@ -64,7 +64,7 @@ export function reasonTable({ leftAlone }: Described): Table {
   ]);
 }
 
-/** Scores on the validation split after each stage, and which way of rounding won. */
+/** Scores on the validation split after each stage, and which of the assignments that it compared it kept. */
 export function stageTable({ provenance }: Described): Table {
   return table(provenance.stages, [
     { title: "stage", value: ({ kind }) => STAGE_TITLES[kind] },
@@ -76,7 +76,7 @@ export function stageTable({ provenance }: Described): Table {
       digits: 2,
       value: ({ validation }) => validation && 100 * validation.accuracy,
     },
-    { title: "rounding that won", value: ({ chosen }) => chosen },
+    { title: "kept", value: ({ chosen }) => chosen },
   ]);
 }
 

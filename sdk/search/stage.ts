@@ -1,9 +1,10 @@
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import { train, type Update, type Watch } from "../train/loop.js";
-import { fixedPolicy } from "../train/policy.js";
+import { type Assignment, type Candidate, fixedPolicy } from "../train/policy.js";
 import type { SearchRun } from "../train/run.js";
 import type { Snapshot } from "../train/snapshot.js";
+import { type Contender, rank } from "../train/trial.js";
 import {
   type Length,
   recorded,
@@ -13,7 +14,7 @@ import {
   type Workbench,
   watchOf,
 } from "../train/workbench.js";
-import { search } from "./search.js";
+import { type Search, search } from "./search.js";
 
 /** Options of the stage, checked and complete. */
 export interface SearchStageOptions extends Length {
@@ -27,12 +28,20 @@ export interface SearchStageOptions extends Length {
   readonly update: "together" | "turns";
   readonly temperature: readonly [number, number];
   readonly learningRate: { readonly weights: number; readonly theta: number };
+  /** Compare what was searched with clip everywhere by a short fine-tune, and keep the better. */
+  readonly control: boolean;
+  /** Steps of that fine-tune. */
+  readonly trialSteps?: number | undefined;
 }
 
 const WARMUP = 50;
-const EPOCHS = 1;
+const EPOCHS = 0.5;
 
-/** Scheme search (QSS): trains weights and theta on mixtures of schemes, then keeps the likeliest of every node. */
+/** How many steps of a trial there are for one of the search. */
+const TRIAL_SHARE = 0.25;
+
+/** Scheme search (QSS): trains weights and theta on mixtures of schemes, then keeps the likeliest of every node,
+ * or the control where that has the lower validation loss. */
 export async function searchStage(
   bench: Workbench,
   start: Snapshot,
@@ -67,17 +76,48 @@ export async function searchStage(
   const stage = stageOf(bench, "search schemes", start, found.policy, phases, steps);
   const { snapshot, parameters, history } = await train(stage, watchOf(options));
   const theta = parameters.theta!.data as Float32Array;
-  const assignment = await found.decide(theta);
+  const tried = await rank(bench, snapshot, contenders(await found.decide(theta), found, options), {
+    steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
+    peak: learningRate.weights / 2,
+    watch: watchOf(options),
+  });
+  const [{ contender: chosen, score, snapshot: end }] = tried;
+  const policy = fixedPolicy(chosen.assignment);
   return Object.freeze({
     kind: "search",
     options: recorded(options),
     seed: bench.seed,
     history,
-    assignment,
-    snapshot,
-    ...(bench.validated && { validation: await validate(bench, snapshot, fixedPolicy(assignment)) }),
+    assignment: chosen.assignment,
+    snapshot: end,
+    ...(bench.validated && { validation: score ?? (await validate(bench, end, policy)) }),
     nodes: bench.graph.nodes.map((node) => node.id),
     candidates: found.candidates,
     theta: found.theta(theta),
+    trials: tried.map(({ contender: { name }, score: own }) => ({ name, ...(own && { validation: own }) })),
+    chosen: chosen.name,
   });
+}
+
+/**
+ * What was searched and, unless it is the same or some node cannot take it, the control: clip at every node that has a
+ * choice, at the bits that were asked for, or at those searched where there were several.
+ */
+function contenders(
+  searched: Assignment,
+  { candidates }: Search,
+  { bits, control }: SearchStageOptions,
+): Contender<"searched" | "control">[] {
+  const own = { name: "searched", assignment: searched } as const;
+  const plain = Object.entries(searched).map(([id, decided]) => {
+    const list = candidates[id]!;
+    const wanted =
+      [bits].flat().length > 1 ? decided.bits : Math.max(...list.map((candidate) => candidate.bits));
+    const clip = list.find((candidate) => candidate.scheme === "clip" && candidate.bits === wanted);
+    return [id, list.length === 1 ? decided : clip] as const;
+  });
+  const possible = plain.every((entry): entry is readonly [string, Candidate] => entry[1] !== undefined);
+  if (!control || !possible || plain.every(([id, { scheme }]) => searched[id]!.scheme === scheme))
+    return [own];
+  return [own, { name: "control", assignment: Object.fromEntries(plain) }];
 }

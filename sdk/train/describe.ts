@@ -1,4 +1,4 @@
-import type { AnyRun } from "./run.js";
+import type { AnyRun, LearnRun, Score, SearchRun, StageRun } from "./run.js";
 
 const TITLES = { search: "Scheme search", learn: "Precision learning", tune: "Fine-tuning" } as const;
 
@@ -15,11 +15,8 @@ export function describeRun(run: AnyRun): string {
       `validation: loss ${validation.loss.toFixed(4)}, accuracy ${(100 * validation.accuracy).toFixed(2)} %`,
     );
   }
-  if (run.kind === "learn") {
-    for (const { name, validation: score } of run.arms) {
-      const mark = name === run.chosen ? " (chosen)" : "";
-      lines.push(`rounding by ${name}: ${score ? `loss ${score.loss.toFixed(4)}` : "not tried"}${mark}`);
-    }
+  for (const { name, validation: score } of trialsOf(run)) {
+    if (score) lines.push(`tried ${name}: validation loss ${score.loss.toFixed(4)}`);
   }
   const width = Math.max(...Object.keys(assignment).map((id) => id.length));
   for (const [id, { scheme, bits }] of Object.entries(assignment)) {
@@ -27,4 +24,11 @@ export function describeRun(run: AnyRun): string {
     lines.push(`  ${id.padEnd(width)}  ${scheme} ${bits} bit${bits === 1 ? "" : "s"}${real}`);
   }
   return lines.join("\n");
+}
+
+/** The assignments that a stage compared, the one it kept first. */
+export function trialsOf(run: StageRun): readonly { readonly name: string; readonly validation?: Score }[] {
+  const { kind } = run as AnyRun;
+  if (kind === "search") return (run as SearchRun).trials;
+  return kind === "learn" ? (run as LearnRun).arms : [];
 }

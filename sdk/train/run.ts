@@ -49,6 +49,10 @@ export interface SearchRun extends StageRun {
   readonly candidates: Readonly<Record<string, readonly Candidate[]>>;
   /** Final logits theta of each node's candidates. */
   readonly theta: Readonly<Record<string, Float32Array>>;
+  /** What was searched against the control, clip at every node with the same bits; the best first. */
+  readonly trials: readonly { readonly name: "searched" | "control"; readonly validation?: Score }[];
+  /** The name of the trial that was kept: the least validation loss. */
+  readonly chosen: "searched" | "control";
 }
 
 /** One way to round learned bitwidths to integers, tried by a short fine-tune. */
@@ -65,6 +69,7 @@ export interface LearnRun extends StageRun {
   readonly nodes: readonly string[];
   /** The real-valued bitwidths b at the end of learning, before rounding. */
   readonly learned: Readonly<Record<string, number>>;
+  /** The best first. */
   readonly arms: readonly Arm[];
   /** The name of the arm that was chosen: the least validation loss. */
   readonly chosen: Arm["name"];

@@ -16,7 +16,7 @@ export interface TuneStageOptions extends Length {
 }
 
 const WARMUP = 50;
-const EPOCHS = 3;
+const EPOCHS = 4;
 
 /** Trains weights and scales with the quantizers of `assignment` in place. */
 export function trainFixed(

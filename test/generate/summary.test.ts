@@ -44,7 +44,7 @@ describe("stagesOf", () => {
     const stages = stagesOf(runs.at(-1));
     expect(stages.map(({ kind }) => kind)).toEqual(["search", "learn", "tune"]);
     expect(stages[1]!.chosen).toBe("gamma 2");
-    expect(stages[1]!.arms!.map(({ name }) => name)).toEqual(["control", "gamma 1", "gamma 2"]);
+    expect(stages[1]!.trials!.map(({ name }) => name)).toEqual(["gamma 2", "gamma 1", "control"]);
     expect(JSON.stringify(stages)).not.toContain("seconds");
     expect(JSON.stringify(stages).length).toBeLessThan(2000);
     expect(stagesOf(undefined)).toEqual([]);

@@ -70,7 +70,11 @@ test("a run that was stopped continues, and ends with the bits of an undisturbed
   await expect(stopped).rejects.toMatchObject({ name: "AutoqnnError", code: "aborted" });
   const steps: number[] = [];
   const continued = await autoqnn(model, options)
-    .searchSchemes({ steps: 20, checkpoint, onProgress: ({ step }) => steps.push(step) })
+    .searchSchemes({
+      steps: 20,
+      checkpoint,
+      onProgress: ({ stage, step }) => stage === "search schemes" && steps.push(step),
+    })
     .run();
   expect(Math.min(...steps)).toBeGreaterThan(9);
   expect(continued.theta).toEqual(undisturbed.theta);
@@ -82,7 +86,7 @@ test("plans that share a beginning run it once", async () => {
   let starts = 0;
   const searched = autoqnn(model, options).searchSchemes({
     steps: 3,
-    onProgress: ({ step }) => (starts += Number(step === 1)),
+    onProgress: ({ stage, step }) => (starts += Number(stage === "search schemes" && step === 1)),
   });
   const first = await searched.run();
   await searched.fineTune({ steps: 2, reestimate: 1 }).generate();

@@ -104,6 +104,11 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
   const search: SearchRun = {
     ...{ kind: "search", ...rest, nodes: ids, validation: { loss: 0.42, accuracy: 0.851, count: 5000 } },
     candidates: Object.fromEntries(ids.map((id) => [id, CANDIDATES])),
+    trials: [
+      { name: "searched", validation: { loss: 0.42, accuracy: 0.851, count: 5000 } },
+      { name: "control", validation: { loss: 0.44, accuracy: 0.846, count: 5000 } },
+    ],
+    chosen: "searched",
     theta: Object.fromEntries(
       ids.map((id, i) => [id, theta.slice((ids.length * (steps - 1) + i) * width).slice(0, width)]),
     ),
@@ -115,7 +120,7 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
   });
   const learn: LearnRun = {
     ...{ kind: "learn", ...rest, nodes: ids, learned, parent: search, chosen: "gamma 2" },
-    arms: [arm("control", 0.371), arm("gamma 1", 0.368), arm("gamma 2", 0.359)],
+    arms: [arm("gamma 2", 0.359), arm("gamma 1", 0.368), arm("control", 0.371)],
     validation: { loss: 0.359, accuracy: 0.874, count: 5000 },
     history: history(0.7, 0.36, { bits: { row: [ids.length], data: bits } }),
   };
