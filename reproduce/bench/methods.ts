@@ -15,7 +15,6 @@ export interface Protocol {
   readonly steps: number;
   /** Of the fine-tune; searches keep their defaults. */
   readonly learningRate: number;
-  readonly checkpoint?: string;
 }
 
 /** One row of the table: a way from a floating-point network to a quantized one. */
@@ -39,14 +38,14 @@ function uniform(
   return {
     name,
     family: `uniform, ${activations}`,
-    run: (model, { data, seed, steps, learningRate, checkpoint }) =>
+    run: (model, { data, seed, steps, learningRate }) =>
       autoqnn(model, {
         data,
         seed,
         activations,
         pin: { "*": { scheme: weights, bits: BITS }, "*/input*": { scheme: inputs, bits: BITS } },
       })
-        .fineTune({ steps, learningRate, scales: false, ...(checkpoint && { checkpoint }) })
+        .fineTune({ steps, learningRate, scales: false })
         .generate(),
   };
 }
@@ -54,91 +53,61 @@ function uniform(
 /** Binary has one bit, and quaternary at two bits is clip. */
 const SCHEMES: readonly SchemeName[] = ["clip", "ternary", "fixed", "zoom", "pot", "residual"];
 
-/** The steps of a chain's stages before the fine-tune, which gets the rest. */
-const share = (steps: number, ...fractions: number[]): number[] =>
-  fractions.map((fraction) => Math.round(steps * fraction));
-
 export const METHODS: readonly Method[] = [
   {
     name: "LSQ",
     family: "LSQ",
-    run: (model, { data, seed, steps, learningRate, checkpoint }) =>
+    run: (model, { data, seed, steps, learningRate }) =>
       autoqnn(model, { data, seed, pin: { "*": { scheme: "lsq", bits: BITS } } })
-        .fineTune({ steps, learningRate, ...(checkpoint && { checkpoint }) })
+        .fineTune({ steps, learningRate })
         .generate(),
   },
   {
     name: "QSS",
     family: "QSS",
-    run: (model, { data, seed, steps, learningRate, checkpoint }) => {
-      const [searching] = share(steps, 0.32) as [number];
-      const watch = checkpoint ? { checkpoint } : {};
+    run: (model, { data, seed, steps, learningRate }) => {
+      const searching = Math.round(0.16 * steps);
       return autoqnn(model, { data, seed })
-        .searchSchemes({
-          ...watch,
-          steps: searching,
-          control: false,
-          learningRate: { weights: learningRate },
-        })
-        .fineTune({ ...watch, steps: steps - searching, learningRate })
+        .searchSchemes({ steps: searching, control: false })
+        .fineTune({ steps: steps - searching, learningRate })
         .generate();
     },
   },
   {
     name: "QPL",
     family: "QPL",
-    run: (model, { data, seed, steps, learningRate, checkpoint }) => {
-      const [learning, trial] = share(steps, 0.16, 0.05) as [number, number];
-      const watch = checkpoint ? { checkpoint } : {};
+    run: (model, { data, seed, steps, learningRate }) => {
+      const learning = Math.round(0.16 * steps);
+      const trial = Math.round(0.05 * steps);
       return autoqnn(model, { data, seed })
-        .learnPrecision({
-          ...watch,
-          steps: learning,
-          trialSteps: trial,
-          budget: BUDGET,
-        })
-        .fineTune({ ...watch, steps: steps - learning - trial, learningRate })
+        .learnPrecision({ steps: learning, trialSteps: trial, budget: BUDGET })
+        .fineTune({ steps: steps - learning - trial, learningRate })
         .generate();
     },
   },
   {
     name: "QSS + QPL (the default chain)",
     family: "QSS + QPL",
-    run: (model, { data, seed, steps, learningRate, checkpoint }) => {
-      const [searching, trying, learning, trial] = share(steps, 0.08, 0.03, 0.16, 0.05) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const watch = checkpoint ? { checkpoint } : {};
+    run: (model, { data, seed, steps, learningRate }) => {
+      const searching = Math.round(0.08 * steps);
+      const searchTrial = Math.round(0.03 * steps);
+      const learning = Math.round(0.16 * steps);
+      const learnTrial = Math.round(0.05 * steps);
       return autoqnn(model, { data, seed })
-        .searchSchemes({
-          ...watch,
-          steps: searching,
-          trialSteps: trial,
-          learningRate: { weights: learningRate },
-        })
-        .learnPrecision({
-          ...watch,
-          steps: learning,
-          trialSteps: trial,
-          budget: BUDGET,
-        })
-        .fineTune({ ...watch, steps: steps - searching - trying - learning - trial, learningRate })
+        .searchSchemes({ steps: searching, trialSteps: searchTrial })
+        .learnPrecision({ steps: learning, trialSteps: learnTrial, budget: BUDGET })
+        .fineTune({ steps: steps - searching - searchTrial - learning - learnTrial, learningRate })
         .generate();
     },
   },
   {
     name: "search-free control",
     family: "control",
-    run: (model, { data, seed, steps, learningRate, checkpoint }) => {
-      const watch = checkpoint ? { checkpoint } : {};
-      return autoqnn(model, { data, seed })
-        .learnPrecision({ ...watch, budget: BUDGET, roundings: ["control"] })
-        .fineTune({ ...watch, steps, learningRate })
-        .generate();
-    },
+    run: (model, { data, seed, steps, learningRate }) =>
+      autoqnn(model, { data, seed })
+        .learnPrecision({ budget: BUDGET, roundings: ["control"] })
+        .fineTune({ steps, learningRate })
+        .generate(),
   },
   ...SCHEMES.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
   ...SCHEMES.map((scheme) => uniform(`${scheme} / clip`, scheme, "clip", "range-aware")),
