@@ -1,14 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  AutoqnnError,
-  autoqnn,
-  datasets,
-  engine,
-  htmlReport,
-  score,
-  terminalProgress,
-} from "../sdk/index.js";
+import { AutoqnnError, autoqnn, datasets, engine, htmlReport, score, textReport } from "../sdk/index.js";
 import { floatingNetwork } from "./models/floating.js";
 
 /** The main job: a small network on the shipped data, from floating point to an average of two bits. */
@@ -20,10 +12,9 @@ async function main(): Promise<void> {
   // Started first, so that the network is built where it is trained.
   await engine();
   const data = await datasets.fashionMnist();
-  const onProgress = await terminalProgress();
-  const model = await floatingNetwork("resnet8", data, { seed: SEED, directory: OUT, onProgress });
+  const model = await floatingNetwork("resnet8", data, { seed: SEED, directory: OUT });
 
-  const watch = { onProgress, checkpoint: join(OUT, "checkpoints") };
+  const watch = { checkpoint: join(OUT, "checkpoints") };
   const start = autoqnn(model, { data, seed: SEED });
   const searched = await start.searchSchemes(watch).run();
   const learned = await searched.learnPrecision({ ...watch, budget: { averageBits: 2 } }).run();
@@ -43,7 +34,7 @@ async function main(): Promise<void> {
   };
   const page = join(OUT, "report.html");
   await writeFile(page, htmlReport(report));
-  quantized.summary();
+  console.log(textReport(report));
   console.log(`\nArtifact: ${join(OUT, "artifact")}\nReport: ${page}`);
 }
 

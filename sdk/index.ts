@@ -27,7 +27,7 @@ export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js
 export { quantizedGraph } from "./graph/graph.js";
 export { models } from "./model/index.js";
 export { pretrain, score } from "./pretrain.js";
-export { htmlReport } from "./report/html.js";
+export { htmlReport, textReport } from "./report/html.js";
 export type { SchemeName } from "./staircase/schemes.js";
 export { schemes } from "./staircase/schemes.js";
 export type { Staircase } from "./staircase/staircase.js";

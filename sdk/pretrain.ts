@@ -36,7 +36,7 @@ export async function pretrain(
   const phases = [{ updates: [{ parameters: "weights", schedule }], source: bench.train }];
   const start = await uncalibrated(graph);
   const stage = stageOf(bench, "train", start, FLOATING, phases, stepsOf(bench, given, EPOCHS));
-  const { snapshot, history } = await train(stage, watchOf(given));
+  const { snapshot, history } = await train(stage, watchOf(bench, given));
   const values = toDevice(snapshot.variables);
   graph.write(values);
   for (const tensor of Object.values(values)) tensor.dispose();

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { datasets, engine, pretrain, score, terminalProgress, type tf } from "../../sdk/index.js";
+import { datasets, engine, pretrain, score, type tf } from "../../sdk/index.js";
 import { floatingNetwork } from "../models/floating.js";
 import { METHODS, type Method } from "./methods.js";
 
@@ -100,11 +100,7 @@ async function cell(name: string, rate: number, seed: number, method: Method | u
   const known = await readCell(name, rate, seed);
   if (known) return known;
   const data = await datasets.fashionMnist();
-  const model = await floatingNetwork(NETWORK, data, {
-    seed,
-    directory: options.out,
-    onProgress: await terminalProgress(),
-  });
+  const model = await floatingNetwork(NETWORK, data, { seed, directory: options.out });
   const begun = performance.now();
   const measured = method
     ? await quantizedCell(method, model, { data, seed, steps: STEPS, learningRate: rate })

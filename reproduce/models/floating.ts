@@ -1,6 +1,6 @@
 import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Data, models, type OnProgress, pretrain, type tf } from "../../sdk/index.js";
+import { type Data, models, pretrain, type tf } from "../../sdk/index.js";
 import { resnet8, resnet20 } from "./resnet.js";
 
 const NETWORKS = { resnet8, resnet20 } as const;
@@ -11,7 +11,6 @@ export interface FloatingOptions {
   readonly epochs?: number;
   /** Where trained networks are kept, by name, seed and epochs. */
   readonly directory: string;
-  readonly onProgress?: OnProgress;
 }
 
 type Images = Data & { readonly train: { readonly shape: readonly number[]; readonly classes: number } };
@@ -20,7 +19,7 @@ type Images = Data & { readonly train: { readonly shape: readonly number[]; read
 export async function floatingNetwork(
   name: keyof typeof NETWORKS,
   data: Images & { readonly name: string },
-  { seed, epochs = 5, directory, onProgress }: FloatingOptions,
+  { seed, epochs = 5, directory }: FloatingOptions,
 ): Promise<tf.LayersModel> {
   const folder = join(directory, `${name}-${data.name}-seed${seed}-epochs${epochs}`);
   const complete = join(folder, "complete");
@@ -31,7 +30,6 @@ export async function floatingNetwork(
     epochs,
     seed,
     checkpoint: join(directory, "checkpoints"),
-    ...(onProgress && { onProgress }),
   });
   await models.save(model, folder);
   await writeFile(complete, `${JSON.stringify({ seconds: history.seconds, validation })}\n`);

@@ -65,7 +65,7 @@ export async function learnStage(
   const tried = await rank(bench, snapshot, await roundings(bench, found, options, learned), {
     steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
     peak: learningRate.weights / 2,
-    watch: watchOf(options),
+    watch: watchOf(bench, options),
   });
   const [{ contender: chosen, score, snapshot: end }] = tried;
   return Object.freeze({
@@ -99,7 +99,7 @@ function learn(
   const schedule = { peak: options.learningRate.weights, warmup: WARMUP, floor: 0.5 };
   const updates = [{ parameters: "weights", schedule }, { parameters: "scale", schedule }, update];
   const phases = [{ updates, source: bench.train }];
-  return train(stageOf(bench, "learn precision", start, policy, phases, steps), watchOf(options));
+  return train(stageOf(bench, "learn precision", start, policy, phases, steps), watchOf(bench, options));
 }
 
 function nothingLearned(snapshot: Snapshot, { policy: { parameters } }: Learning): Trained {

@@ -10,8 +10,8 @@ import {
   thetaOverTime,
 } from "./figures.js";
 import { CSS, DRAW } from "./page.js";
-import { type Described, leftAloneTable, nodeTable, sizeTable } from "./summary.js";
-import { asHtml, escapeHtml, type Table, table } from "./table.js";
+import { type Described, leftAloneTable, nodeTable, sizeTable, summaryText } from "./summary.js";
+import { asHtml, asText, escapeHtml, type Table, table } from "./table.js";
 
 /** What a report is about. */
 export interface Report {
@@ -124,6 +124,16 @@ function figuresOf({
       .map((run) => ({ section: "training" as const, figure: bitsOverTime(run), of: run.nodes.length })),
   ];
   return drawn.filter((figure) => figure.of > 0);
+}
+
+/**
+ * The report in text, for a terminal: FP32 against quantized, then the model's own summary.
+ *
+ * @example
+ * console.log(textReport({ title: "ResNet8", floating, quantized, model, runs }));
+ */
+export function textReport(report: Report): string {
+  return `${report.title}\n\n${asText(resultTable(report))}\n\n${summaryText(report.model)}`;
 }
 
 /** FP32 against quantized, one line each. */

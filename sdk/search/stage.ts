@@ -74,12 +74,12 @@ export async function searchStage(
           .map((source, index) => ({ updates: index === 0 ? weights : [found.update], source }));
   const steps = stepsOf(bench, options, EPOCHS);
   const stage = stageOf(bench, "search schemes", start, found.policy, phases, steps);
-  const { snapshot, parameters, history } = await train(stage, watchOf(options));
+  const { snapshot, parameters, history } = await train(stage, watchOf(bench, options));
   const theta = parameters.theta!.data as Float32Array;
   const tried = await rank(bench, snapshot, contenders(await found.decide(theta), found, options), {
     steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
     peak: learningRate.weights / 2,
-    watch: watchOf(options),
+    watch: watchOf(bench, options),
   });
   const [{ contender: chosen, score, snapshot: end }] = tried;
   const policy = fixedPolicy(chosen.assignment);

@@ -47,7 +47,7 @@ export async function tuneStage(
   const { snapshot: trained, history } = await trainFixed(bench, "fine-tune", start, assignment, {
     steps: stepsOf(bench, options, EPOCHS),
     schedule: { peak: options.learningRate, warmup: WARMUP, floor: 0 },
-    watch: watchOf(options),
+    watch: watchOf(bench, options),
     scales: options.scales,
   });
   const { engine, graph, train: source, batchSize, seed } = bench;

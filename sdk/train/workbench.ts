@@ -5,6 +5,7 @@ import { type BatchOptions, checkedSource, type Data, type Source } from "./data
 import { evaluate } from "./evaluate.js";
 import type { Phase, Watch } from "./loop.js";
 import type { Policy } from "./policy.js";
+import { type OnProgress, terminalProgress } from "./progress.js";
 import type { Score } from "./run.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -19,6 +20,8 @@ export interface Workbench {
   readonly seed: number;
   readonly batchSize: number;
   readonly augment?: BatchOptions["augment"];
+  /** Where stages show their progress that were not told where. */
+  readonly progress: OnProgress;
 }
 
 /** How long a stage trains: `steps`, or `epochs` of the training data (a fraction is allowed). */
@@ -45,6 +48,7 @@ export async function openWorkbench(
     validated: held !== undefined,
     seed,
     batchSize,
+    progress: await terminalProgress(),
     ...(data.augment && { augment: data.augment }),
   };
 }
@@ -111,10 +115,12 @@ export function validate(bench: Workbench, snapshot: Snapshot, policy: Policy): 
   return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500 });
 }
 
-/** The part of a stage's options that says how to watch it. */
-export function watchOf(options: { [K in keyof Watch]?: Watch[K] | undefined }): Watch {
-  const { signal, onProgress, checkpoint } = options;
-  return { ...(signal && { signal }), ...(onProgress && { onProgress }), ...(checkpoint && { checkpoint }) };
+/** How to watch a stage: as its options say, and where they say nothing of progress, in the terminal. */
+export function watchOf(
+  { progress }: Workbench,
+  { signal, onProgress = progress, checkpoint }: { [K in keyof Watch]?: Watch[K] | undefined },
+): Watch {
+  return { onProgress, ...(signal && { signal }), ...(checkpoint && { checkpoint }) };
 }
 
 /** Options as they are kept with a result: what can be written as JSON. */
