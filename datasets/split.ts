@@ -1,53 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../sdk/errors.js";
+import type { Batch, BatchOptions, Split } from "../sdk/index.js";
 import { gather, type Images, type Moves } from "./gather.js";
 import { random, shuffled } from "./random.js";
 
-/** One batch. Whoever receives it disposes both tensors. */
-export interface Batch {
-  /** float32 [n, height, width, channels], pixels scaled to 0 .. 1. */
-  readonly x: tf.Tensor;
-  /** int32 [n], class numbers. */
-  readonly y: tf.Tensor1D;
-}
-
-export interface BatchOptions {
-  readonly batchSize: number;
-  /** Shuffles, and draws the augmentation. Absent: the order of the split. */
-  readonly seed?: number;
-  /** Which pass over the data this is, from 0: order and augmentation are a pure function of (seed, epoch). */
-  readonly epoch?: number;
-  /** Random horizontal flips, and random shifts of up to `shift` pixels, zeros moving in. Needs a seed. */
-  readonly augment?: { readonly flip?: boolean; readonly shift?: number };
-  /** Leaves out a last batch smaller than the others. */
-  readonly dropLast?: boolean;
-  /** Starts after so many batches; the rest is what it would have been. For resuming. */
-  readonly skip?: number;
-}
-
-/**
- * A part of a data set. Iterating it gives batches of 128 in order.
- *
- * @example
- * for await (const { x, y } of data.train.batches({ batchSize: 32, seed: 7, epoch: 0, augment: { flip: true } })) {
- *   console.log(x.shape, y.shape); // [32, 28, 28, 1] [32]
- *   tf.dispose([x, y]);
- * }
- */
-export interface Split extends AsyncIterable<Batch> {
-  /** Number of samples. */
-  readonly size: number;
-  /** Shape of one sample: height, width, channels. */
-  readonly shape: readonly number[];
-  /** Labels are 0 .. classes - 1. */
-  readonly classes: number;
-  /** @throws AutoqnnError `bad-option` at once, before the first batch. */
-  batches(options: BatchOptions): AsyncIterable<Batch>;
-  /** Two disjoint halves, drawn at random by `seed`; the first has the odd sample. */
-  halves(seed: number): [Split, Split];
-  /** The first `count` samples. */
-  take(count: number): Split;
-}
+export type { Batch, BatchOptions, Split };
 
 export interface Dataset {
   readonly name: string;

@@ -1,29 +1,50 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
 
-/** Inputs [n, ...shape] and class numbers [n] (or probabilities [n, classes]) of n examples. */
+/** One batch of n examples. Whoever takes it from a split disposes both tensors. */
 export interface Batch {
+  /** float32 [n, ...shape]; pixels of the shipped readers are scaled to 0 .. 1. */
   readonly x: tf.Tensor;
+  /** int32 [n], class numbers; or float32 [n, classes], probabilities. */
   readonly y: tf.Tensor;
 }
 
-/** How a stage asks for one epoch of batches. Order and augmentation are a pure function of (seed, epoch). */
+/** How one pass over the data is asked for. */
 export interface BatchOptions {
   readonly batchSize: number;
+  /** Shuffles, and draws the augmentation. Absent: the order of the split. */
   readonly seed?: number;
+  /** Which pass over the data this is, from 0: order and augmentation are a pure function of (seed, epoch). */
   readonly epoch?: number;
+  /** Random horizontal flips, and random shifts of up to `shift` pixels, zeros moving in. Needs a seed. */
   readonly augment?: { readonly flip?: boolean; readonly shift?: number };
+  /** Leaves out a last batch smaller than the others. */
   readonly dropLast?: boolean;
+  /** Starts after so many batches; the rest is what it would have been. For resuming. */
   readonly skip?: number;
 }
 
-/** Examples that can be read in any order, as `datasets` gives them. */
+/**
+ * A part of a data set, which can be read in any order. Iterating it gives batches of 128 in its own.
+ *
+ * @example
+ * for await (const { x, y } of data.train.batches({ batchSize: 32, seed: 7, epoch: 0, augment: { flip: true } })) {
+ *   console.log(x.shape, y.shape); // [32, 28, 28, 1] [32]
+ *   tf.dispose([x, y]);
+ * }
+ */
 export interface Split extends AsyncIterable<Batch> {
+  /** Number of examples. */
   readonly size: number;
+  /** Shape of one example: of an image height, width, channels. */
   readonly shape: readonly number[];
+  /** Labels are 0 .. classes - 1. */
   readonly classes: number;
+  /** @throws AutoqnnError `bad-option` at once, before the first batch. */
   batches(options: BatchOptions): AsyncIterable<Batch>;
+  /** Two disjoint halves, drawn at random by `seed`; the first has the odd example. */
   halves(seed: number): readonly [Split, Split];
+  /** The first `count` examples. */
   take(count: number): Split;
 }
 

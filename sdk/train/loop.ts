@@ -4,15 +4,17 @@ import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { ADAM, type Adam, correctedRate } from "./adam.js";
 import { fingerprint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
-import type { Batch, BatchOptions, Source } from "./data.js";
+import type { BatchOptions, Source } from "./data.js";
+import { Feed } from "./feed.js";
 import type { Policy } from "./policy.js";
 import { type Group, program } from "./program.js";
 import type { OnProgress } from "./progress.js";
 import { stream } from "./random.js";
-import type { History, Trace } from "./run.js";
+import { Recorder } from "./recorder.js";
+import type { History } from "./run.js";
 import { rate, type Schedule } from "./schedule.js";
-import { type HostTensor, type Snapshot, toDevice, toHost } from "./snapshot.js";
-import { hostState, mapValues, prefixed, snapshotOf, under } from "./state.js";
+import { type HostTensor, type Snapshot, sizeOf, toDevice, toHost } from "./snapshot.js";
+import { hostState, prefixed, snapshotOf, under } from "./state.js";
 
 /** Parameters that are updated together: "weights" (all trainable variables), "scale", or a policy's own. */
 export interface Update {
@@ -163,147 +165,6 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   }
 }
 
-/** The batches of one phase, epoch after epoch; the next one is made while the current one is used. */
-class Feed {
-  readonly perEpoch: number;
-  private iterator: AsyncIterator<Batch> | undefined;
-  private pending: Promise<Batch> | undefined;
-  private epoch: number;
-  private skip: number;
-
-  constructor(
-    private readonly source: Source,
-    private readonly stage: Pick<Stage, "batchSize" | "seed" | "augment" | "name">,
-    done: number,
-  ) {
-    this.perEpoch = source.batchesPerEpoch(stage.batchSize, true);
-    this.epoch = Math.floor(done / this.perEpoch);
-    this.skip = done % this.perEpoch;
-  }
-
-  /** Starts making the next batch, if it is not being made already. */
-  prepare(): void {
-    this.pending ??= this.take();
-    // The error, if any, belongs to whoever asks for the batch.
-    this.pending.catch(() => {});
-  }
-
-  async next(): Promise<Batch> {
-    this.prepare();
-    const pending = this.pending!;
-    this.pending = undefined;
-    return pending;
-  }
-
-  async close(): Promise<void> {
-    const batch = await this.pending?.catch(() => undefined);
-    if (batch) tf.dispose([batch.x, batch.y]);
-    await this.iterator?.return?.();
-  }
-
-  private async take(): Promise<Batch> {
-    for (let attempt = 0; attempt < 2; attempt++) {
-      this.iterator ??= this.source
-        .epoch({
-          batchSize: this.stage.batchSize,
-          seed: this.stage.seed,
-          epoch: this.epoch,
-          dropLast: true,
-          skip: this.skip,
-          ...(this.stage.augment && { augment: this.stage.augment }),
-        })
-        [Symbol.asyncIterator]();
-      const { value, done } = await this.iterator.next();
-      if (!done) return value;
-      this.iterator = undefined;
-      this.epoch++;
-      this.skip = 0;
-    }
-    throw new AutoqnnError(
-      "bad-data",
-      `Expected another epoch of batches for "${this.stage.name}", received none after epoch ${this.epoch}.`,
-      "The training data must be iterable once per epoch: pass a dataset or an iterable, not a generator.",
-    );
-  }
-}
-
-/** Per-step measurements, as arrays that a checkpoint can hold. */
-class Recorder {
-  private readonly loss: Float32Array;
-  private readonly accuracy: Float32Array;
-  private readonly traces: Record<string, Trace>;
-
-  constructor(stage: Stage, names: readonly string[], saved?: Readonly<Record<string, HostTensor>>) {
-    const { steps } = stage;
-    const restored = (key: string, length: number): Float32Array => {
-      const array = new Float32Array(length);
-      const before = saved?.[`history/${key}`]?.data as Float32Array | undefined;
-      if (before) array.set(before);
-      return array;
-    };
-    this.loss = restored("loss", steps);
-    this.accuracy = restored("accuracy", steps);
-    this.traces = Object.fromEntries(
-      names.map((name) => {
-        const row = stage.policy.parameters[name]!.shape;
-        return [name, { row, data: restored(name, steps * size(row)) }];
-      }),
-    );
-  }
-
-  async record(
-    index: number,
-    batch: { loss: tf.Tensor; correct: tf.Tensor; count: number } | undefined,
-    changed: TensorMap,
-  ): Promise<void> {
-    if (batch) {
-      this.loss[index] = (await batch.loss.data())[0]!;
-      this.accuracy[index] = (await batch.correct.data())[0]! / batch.count;
-    }
-    for (const [name, { row, data }] of Object.entries(this.traces)) {
-      const value = changed[`parameter/${name}`];
-      if (value) data.set(await value.data(), index * size(row));
-    }
-  }
-
-  checkFinite(index: number, stage: string): void {
-    if (Number.isFinite(this.loss[index])) return;
-    throw new AutoqnnError(
-      "bad-data",
-      `Expected a finite loss in "${stage}" at step ${index + 1}, received ${this.loss[index]}.`,
-      "Lower the learning rate, or check the data's scale.",
-    );
-  }
-
-  /** Means over the last twenty steps. */
-  recent(done: number): { loss: number; accuracy: number } {
-    const mean = (values: Float32Array): number => {
-      const last = values.subarray(Math.max(0, done - 20), done);
-      return last.reduce((sum, value) => sum + value, 0) / last.length;
-    };
-    return { loss: mean(this.loss), accuracy: mean(this.accuracy) };
-  }
-
-  tensors(done: number): Record<string, HostTensor> {
-    const entries = {
-      loss: this.loss,
-      accuracy: this.accuracy,
-      ...mapValues(this.traces, (trace) => trace.data),
-    };
-    const steps = this.loss.length;
-    return Object.fromEntries(
-      Object.entries(entries).map(([name, data]) => {
-        const used = data.subarray(0, (data.length / steps) * done);
-        return [`history/${name}`, { shape: [used.length], dtype: "float32" as const, data: used.slice() }];
-      }),
-    );
-  }
-
-  history(): Omit<History, "seconds"> {
-    return { steps: this.loss.length, loss: this.loss, accuracy: this.accuracy, traces: this.traces };
-  }
-}
-
 function groupOf(stage: Stage, { parameters, adam = ADAM }: Update): Group {
   const keys =
     parameters === "weights"
@@ -318,7 +179,7 @@ function initialState(stage: Stage, groups: readonly Group[]): Record<string, Ho
   for (const key of groups.flatMap((group) => group.keys)) {
     const { shape } = state[key]!;
     for (const slot of ["m", "v"]) {
-      state[`${slot}/${key}`] = { shape, dtype: "float32", data: new Float32Array(size(shape)) };
+      state[`${slot}/${key}`] = { shape, dtype: "float32", data: new Float32Array(sizeOf(shape)) };
     }
   }
   return state;
@@ -362,6 +223,3 @@ function aborted(name: string, done: number, steps: number, directory?: string):
       : "Give a `checkpoint` directory to be able to continue after an interruption.",
   );
 }
-
-const size = (shape: readonly number[]): number =>
-  shape.reduce((product, dimension) => product * dimension, 1);

@@ -8,6 +8,10 @@ export interface HostTensor {
   readonly data: Float32Array | Int32Array | Uint8Array;
 }
 
+/** The number of elements of a shape. */
+export const sizeOf = (shape: readonly number[]): number =>
+  shape.reduce((product, dimension) => product * dimension, 1);
+
 /**
  * A network between two stages, without a live tensor: the value that every stage takes and returns.
  *
