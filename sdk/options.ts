@@ -89,6 +89,12 @@ export const TuneOptions = z.strictObject({
   ...stage,
   reestimate: count.default(100),
   scales: z.boolean().default(true),
+  gradient: z
+    .strictObject({
+      rule: z.enum(["ste", "pwl", "pwl-c"]),
+      ratio: z.number().min(0).max(1).default(0.25),
+    })
+    .default({ rule: "ste", ratio: 0 }),
   learningRate: rate.default(1e-2),
 });
 

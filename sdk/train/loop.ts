@@ -11,10 +11,11 @@ import { type Group, program } from "./program.js";
 import type { OnProgress } from "./progress.js";
 import { stream } from "./random.js";
 import { Recorder } from "./recorder.js";
+import type { Relaxation } from "./relax.js";
 import type { History } from "./run.js";
 import { rate, type Schedule } from "./schedule.js";
 import { type HostTensor, type Snapshot, sizeOf, toDevice, toHost } from "./snapshot.js";
-import { hostState, prefixed, snapshotOf, under } from "./state.js";
+import { hostState, prefixed, scalar, snapshotOf, under } from "./state.js";
 
 /** Parameters that are updated together: "weights" (all trainable variables), "scale", or a policy's own. */
 export interface Update {
@@ -41,6 +42,8 @@ export interface Stage {
   readonly batchSize: number;
   readonly seed: number;
   readonly augment?: BatchOptions["augment"];
+  /** How the stage trains through its staircases; straight through when absent. */
+  readonly relaxation?: Relaxation;
 }
 
 /** How a caller watches, stops and resumes a stage. */
@@ -72,7 +75,7 @@ const PROGRESS_MILLISECONDS = 200;
 export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   const { engine, steps, policy } = stage;
   const parameterNames = Object.keys(policy.parameters);
-  const compiled = program(stage.graph, policy, stage.snapshot.signed);
+  const compiled = program(stage.graph, policy, stage.snapshot.signed, stage.relaxation?.rule);
   const phases = stage.phases.map((phase, index) => {
     const groups = phase.updates.map((update) => groupOf(stage, update));
     return { ...phase, groups, step: engine.compile(`${stage.name}/${index}`, compiled.update(groups)) };
@@ -189,6 +192,7 @@ function controlTensors(stage: Stage, updates: readonly Update[], t: number): Te
   const draw = stream(stage.seed, stage.name, "seed", t);
   const controls: Record<string, HostTensor> = {
     ...prefixed("control/", stage.policy.controls?.(t, stage.steps) ?? {}),
+    "control/ratio": scalar((stage.relaxation?.ratio ?? 0) * (1 - t / stage.steps)),
     "control/seed": {
       shape: [2],
       dtype: "int32",
@@ -197,16 +201,16 @@ function controlTensors(stage: Stage, updates: readonly Update[], t: number): Te
   };
   for (const { parameters, schedule, adam = ADAM } of updates) {
     const value = correctedRate(adam, rate(schedule, t, stage.steps), t);
-    controls[`control/rate/${parameters}`] = { shape: [], dtype: "float32", data: Float32Array.of(value) };
+    controls[`control/rate/${parameters}`] = scalar(value);
   }
   return toDevice(controls);
 }
 
 /** Names a stage by what determines its result, so that a checkpoint of another plan is never continued. */
 function stageKey(stage: Stage, initial: Readonly<Record<string, HostTensor>>): string {
-  const { name, steps, batchSize, seed, augment, phases, graph, policy, engine } = stage;
+  const { name, steps, batchSize, seed, augment, relaxation, phases, graph, policy, engine } = stage;
   return fingerprint(
-    { name, steps, batchSize, seed, augment, engine: engine.name, device: engine.device },
+    { name, steps, batchSize, seed, augment, relaxation, engine: engine.name, device: engine.device },
     phases.map((phase) => [phase.updates, phase.source.batchesPerEpoch(batchSize, true)]),
     graph.nodes.map((node) => [node.id, policy.candidates(node)]),
     stage.snapshot.signed,

@@ -3,11 +3,13 @@ import type { TensorMap } from "../engine/engine.js";
 import { mixture } from "../engine/mixture.js";
 import { quantize, statistics } from "../engine/ops.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
+import type { GradientRule } from "../staircase/gradient.js";
 import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { type Adam, adamUpdate } from "./adam.js";
 import { countCorrect, crossEntropy } from "./objective.js";
 import type { Policy } from "./policy.js";
+import { relaxed } from "./relax.js";
 import type { Snapshot } from "./snapshot.js";
 import { prefixed, under } from "./state.js";
 
@@ -38,7 +40,12 @@ interface Seen {
 }
 
 /** Makes the program of `policy` on `graph`. `signed` says of each node whether its values may be negative. */
-export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot["signed"]): Program {
+export function program(
+  graph: QuantizedGraph,
+  policy: Policy,
+  signed: Snapshot["signed"],
+  rule: GradientRule = "ste",
+): Program {
   const quantizers = new Map(
     graph.nodes.flatMap((node, index) => {
       const candidates = policy.candidates(node);
@@ -67,7 +74,12 @@ export function program(graph: QuantizedGraph, policy: Policy, signed: Snapshot[
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
         const measured = measure(node, x, quantizer, inputs, mode, seen);
-        return quantize(x, quantizer.fit(measured, mix.p, mix.active), scales[quantizer.index]);
+        const staircase = quantizer.fit(measured, mix.p, mix.active);
+        const scale = scales[quantizer.index]!;
+        // Only training is relaxed: what is evaluated is what will be deployed.
+        return mode === "train"
+          ? relaxed(rule, x, staircase, scale, inputs["control/ratio"]!)
+          : quantize(x, staircase, scale);
       },
     });
     Object.assign(seen.updates, updates);

@@ -44,6 +44,13 @@ export function snapshotOf(
 /** `data` as a host tensor of rank 1. */
 export const vector = (data: Float32Array): HostTensor => ({ shape: [data.length], dtype: "float32", data });
 
+/** `value` as a host tensor of rank 0. */
+export const scalar = (value: number): HostTensor => ({
+  shape: [],
+  dtype: "float32",
+  data: Float32Array.of(value),
+});
+
 /** `map` with `prefix` before every key. */
 export function prefixed<T>(prefix: string, map: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [prefix + key, value]));

@@ -1,6 +1,7 @@
 import { reestimate } from "./calibrate.js";
 import { type Trained, train, type Watch } from "./loop.js";
 import { type Assignment, fixedPolicy } from "./policy.js";
+import type { Relaxation } from "./relax.js";
 import type { TuneRun } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import type { Snapshot } from "./snapshot.js";
@@ -13,6 +14,8 @@ export interface TuneStageOptions extends Length {
   readonly reestimate: number;
   /** Whether every node's staircase learns a factor of its own. */
   readonly scales: boolean;
+  /** The author's gradient rules, and the share r of x itself at the start, which falls to 0. */
+  readonly gradient: Relaxation;
 }
 
 const WARMUP = 50;
@@ -29,12 +32,14 @@ export function trainFixed(
     schedule,
     watch,
     scales = true,
-  }: { steps: number; schedule: Schedule; watch: Watch; scales?: boolean },
+    relaxation,
+  }: { steps: number; schedule: Schedule; watch: Watch; scales?: boolean; relaxation?: Relaxation },
 ): Promise<Trained> {
   const trained = scales ? ["weights", "scale"] : ["weights"];
   const updates = trained.map((parameters) => ({ parameters, schedule }));
   const policy = fixedPolicy(assignment);
-  return train(stageOf(bench, name, start, policy, [{ updates, source: bench.train }], steps), watch);
+  const stage = stageOf(bench, name, start, policy, [{ updates, source: bench.train }], steps);
+  return train({ ...stage, ...(relaxation && { relaxation }) }, watch);
 }
 
 /** Fine-tuning: trains with the quantizers in place down to a learning rate of zero, then re-estimates batch norm. */
@@ -49,6 +54,7 @@ export async function tuneStage(
     schedule: { peak: options.learningRate, warmup: WARMUP, floor: 0 },
     watch: watchOf(bench, options),
     scales: options.scales,
+    relaxation: options.gradient,
   });
   const { engine, graph, train: source, batchSize, seed } = bench;
   const policy = fixedPolicy(assignment);

@@ -111,6 +111,18 @@ test("weights and theta can take turns on two halves of the data", async () => {
   expect(turns.history.traces.theta!.data.some((value) => value !== 0)).toBe(true);
 });
 
+test("fine-tuning takes the author's piecewise linear gradients", async () => {
+  const pin = { "*": { bits: 2 } };
+  const straight = await autoqnn(model, { ...options, pin })
+    .fineTune({ steps: 6 })
+    .run();
+  const linear = await autoqnn(model, { ...options, pin })
+    .fineTune({ steps: 6, gradient: { rule: "pwl", ratio: 0.5 } })
+    .run();
+  // The first batch's outputs are nearer to those in floating point.
+  expect(linear.history.loss[0]).toBeLessThan(straight.history.loss[0]!);
+});
+
 test("several bitwidths at once are searched within the budget", async () => {
   const quantized = await autoqnn(model, options)
     .searchSchemes({ steps: 6, bits: [1, 2, 3, 4], budget: { averageBits: 2, modelSize: "16x" } })
