@@ -63,16 +63,20 @@ export function bitsOverTime(run: LearnRun): Figure {
         hovertemplate: `${node}: %{y:.2f} bit at step %{x}<extra></extra>`,
       })),
   );
-  const legend = { orientation: "v", xanchor: "left", y: 1, yanchor: "top", font: { size: 10 } };
+  const most = Math.max(...SIDES.map(({ kind }) => run.nodes.filter((node) => kindOf(node) === kind).length));
+  // Each panel's names stand below it, one a line; beside it they would run into the next panel.
+  const below = 70 + 15 * most;
+  const legend = { orientation: "v", xanchor: "left", y: -0.2, yanchor: "top", font: { size: 10 } };
   return {
     data,
-    layout: layout("Precision learning: real bitwidths before rounding", 460, {
-      xaxis: axis("step", { domain: [0, 0.32] }),
-      xaxis2: axis("step", { domain: [0.54, 0.86], anchor: "y2" }),
+    layout: layout("Precision learning: real bitwidths before rounding", 370 + below, {
+      margin: { l: 60, r: 20, t: 60, b: below },
+      xaxis: axis("step", { domain: [0, 0.46] }),
+      xaxis2: axis("step", { domain: [0.54, 1], anchor: "y2" }),
       yaxis: axis("bitwidth b of weights (bit)", { rangemode: "tozero" }),
       yaxis2: axis("bitwidth b of inputs (bit)", { anchor: "x2", rangemode: "tozero" }),
-      legend: { ...legend, x: 0.33 },
-      legend2: { ...legend, x: 0.87 },
+      legend: { ...legend, x: 0 },
+      legend2: { ...legend, x: 0.54 },
     }),
   };
 }
