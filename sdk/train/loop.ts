@@ -1,21 +1,20 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Engine, TensorMap } from "../engine/engine.js";
+import type { Engine } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
-import { ADAM, type Adam, correctedRate } from "./adam.js";
+import type { Adam } from "./adam.js";
 import { fingerprint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { BatchOptions, Source } from "./data.js";
 import { Feed } from "./feed.js";
 import type { Policy } from "./policy.js";
-import { type Group, program } from "./program.js";
 import type { OnProgress } from "./progress.js";
-import { stream } from "./random.js";
 import { Recorder } from "./recorder.js";
 import type { Relaxation } from "./relax.js";
 import type { History } from "./run.js";
-import { rate, type Schedule } from "./schedule.js";
-import { type HostTensor, type Snapshot, sizeOf, toDevice, toHost } from "./snapshot.js";
-import { hostState, prefixed, scalar, snapshotOf, under } from "./state.js";
+import type { Schedule } from "./schedule.js";
+import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
+import { prefixed, snapshotOf, under } from "./state.js";
+import { initialState, Stepper } from "./stepper.js";
 
 /** Parameters that are updated together: "weights" (all trainable variables), "scale", or a policy's own. */
 export interface Update {
@@ -73,17 +72,9 @@ const PROGRESS_MILLISECONDS = 200;
  * Throws AutoqnnError `aborted` when `signal` fires (the checkpoint is written first), `bad-data` when the loss is not finite.
  */
 export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
-  const { engine, steps, policy } = stage;
+  const { steps, policy } = stage;
   const parameterNames = Object.keys(policy.parameters);
-  const compiled = program(stage.graph, policy, stage.snapshot.signed, stage.relaxation?.rule);
-  const phases = stage.phases.map((phase, index) => {
-    const groups = phase.updates.map((update) => groupOf(stage, update));
-    return { ...phase, groups, step: engine.compile(`${stage.name}/${index}`, compiled.update(groups)) };
-  });
-  const initial = initialState(
-    stage,
-    phases.flatMap((phase) => phase.groups),
-  );
+  const initial = initialState(stage);
   const file = watch.checkpoint
     ? {
         directory: watch.checkpoint,
@@ -92,14 +83,14 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
     : undefined;
   const saved = file && (await readCheckpoint(file.directory, file.name));
   const rows = new Recorder(stage, parameterNames, saved?.tensors);
-  let state = toDevice(saved ? under(saved.tensors, "state/") : initial);
+  const stepper = new Stepper(stage, saved ? under(saved.tensors, "state/") : initial);
   let done = saved ? Number(saved.meta.done) : 0;
   let seconds = saved ? Number(saved.meta.seconds) : 0;
-  const feeds = phases.map((phase) => new Feed(phase.source, stage, done));
+  const feeds = stage.phases.map((phase) => new Feed(phase.source, stage, done));
 
   const keep = async (): Promise<void> => {
     if (!file) return;
-    const tensors = { ...prefixed("state/", await toHost(state)), ...rows.tensors(done) };
+    const tensors = { ...prefixed("state/", await toHost(stepper.state)), ...rows.tensors(done) };
     await writeCheckpoint(file.directory, file.name, { tensors, meta: { done, seconds } });
   };
   let keptAt = performance.now();
@@ -114,22 +105,12 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       }
       const t = done + 1;
       const begun = performance.now();
-      for (const [index, phase] of phases.entries()) {
-        const batch = await feeds[index]!.next();
-        const controls = controlTensors(stage, phase.updates, t);
-        const running = phase.step.run({ ...state, ...controls, x: batch.x, y: batch.y });
-        feeds[index]!.prepare();
-        const outputs = await running;
-        tf.dispose([controls, batch.x, batch.y]);
-        const { loss, correct, penalty, ...changed } = outputs;
-        await rows.record(
-          done,
-          index === 0 ? { loss: loss!, correct: correct!, count: batch.y.shape[0]! } : undefined,
-          changed,
-        );
-        tf.dispose([loss!, correct!, penalty!]);
-        for (const key of Object.keys(changed)) state[key]?.dispose();
-        state = { ...state, ...changed };
+      for (const [index, feed] of feeds.entries()) {
+        const batch = await feed.next();
+        const count = batch.y.shape[0]!;
+        const { loss, correct, penalty } = await stepper.run(index, t, batch, () => feed.prepare());
+        await rows.record(done, index === 0 ? { loss, correct, count } : undefined, stepper.state);
+        tf.dispose([loss, correct, penalty]);
       }
       done = t;
       const now = performance.now();
@@ -155,55 +136,16 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       }
     }
     await keep();
-    const final = await toHost(state);
+    const final = await toHost(stepper.state);
     return {
       snapshot: snapshotOf(stage.graph, stage.snapshot.signed, final),
       parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
       history: { ...rows.history(), seconds },
     };
   } finally {
-    for (const { step } of phases) step.dispose();
+    stepper.dispose();
     for (const feed of feeds) await feed.close();
-    tf.dispose(state);
   }
-}
-
-function groupOf(stage: Stage, { parameters, adam = ADAM }: Update): Group {
-  const keys =
-    parameters === "weights"
-      ? stage.graph.variables.filter((v) => v.trainable).map((v) => `variable/${v.name}`)
-      : [`parameter/${parameters}`];
-  return { name: parameters, keys, adam };
-}
-
-/** The state a stage starts from, with Adam's moments m and v at zero for whatever is trained. */
-function initialState(stage: Stage, groups: readonly Group[]): Record<string, HostTensor> {
-  const state = hostState(stage.graph, stage.snapshot, stage.policy);
-  for (const key of groups.flatMap((group) => group.keys)) {
-    const { shape } = state[key]!;
-    for (const slot of ["m", "v"]) {
-      state[`${slot}/${key}`] = { shape, dtype: "float32", data: new Float32Array(sizeOf(shape)) };
-    }
-  }
-  return state;
-}
-
-function controlTensors(stage: Stage, updates: readonly Update[], t: number): TensorMap {
-  const draw = stream(stage.seed, stage.name, "seed", t);
-  const controls: Record<string, HostTensor> = {
-    ...prefixed("control/", stage.policy.controls?.(t, stage.steps) ?? {}),
-    "control/ratio": scalar((stage.relaxation?.ratio ?? 0) * (1 - t / stage.steps)),
-    "control/seed": {
-      shape: [2],
-      dtype: "int32",
-      data: Int32Array.from([draw() * 0x7fffffff, draw() * 0x7fffffff]),
-    },
-  };
-  for (const { parameters, schedule, adam = ADAM } of updates) {
-    const value = correctedRate(adam, rate(schedule, t, stage.steps), t);
-    controls[`control/rate/${parameters}`] = scalar(value);
-  }
-  return toDevice(controls);
 }
 
 /** Names a stage by what determines its result, so that a checkpoint of another plan is never continued. */
