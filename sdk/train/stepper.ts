@@ -7,7 +7,7 @@ import { type Group, program } from "./program.js";
 import { stream } from "./random.js";
 import { rate } from "./schedule.js";
 import { type HostTensor, sizeOf, toDevice } from "./snapshot.js";
-import { hostState, prefixed, scalar, under } from "./state.js";
+import { hostState, prefixed, scalar } from "./state.js";
 
 /** What one phase of a step says of itself; scalars, which the caller disposes. */
 export interface Measured {
