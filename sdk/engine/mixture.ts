@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
 import { combine, row } from "../staircase/rows.js";
 import { type Coefficients, coefficients, type Range, type SchemeName } from "../staircase/schemes.js";
-import type { Table } from "./kernels/table.js";
-import { type DeviceStaircase, evaluateTable, withoutGradient } from "./ops.js";
+import type { Table } from "./kernels/mixture.js";
+import { type DeviceStaircase, mixedStaircase, withoutGradient } from "./ops.js";
 
 /** The candidates' own staircases, one below the other. */
 export function valueTable(candidates: readonly Coefficients[]): Table {
@@ -42,35 +42,6 @@ function maskTable(candidates: readonly Coefficients[]): Table {
   );
 }
 
-/** The share of each threshold's candidate; a single candidate's share broadcasts. */
-function perThreshold({ owner, bases }: Table, p: tf.Tensor1D): tf.Tensor1D {
-  if (bases.length === 1) return p;
-  // As a matrix product, because the gradient of a gather would scatter.
-  const selection = tf.oneHot(tf.tensor1d([...owner], "int32"), bases.length);
-  return tf.dot(tf.cast(selection, "float32") as tf.Tensor2D, p) as tf.Tensor1D;
-}
-
-/** Each candidate's steps and base, weighted by its share. */
-function mixed(
-  table: Table,
-  { jumps, bases }: { jumps: tf.Tensor1D; bases: tf.Tensor1D },
-  p: tf.Tensor1D,
-): { steps: tf.Tensor1D; base: tf.Scalar } {
-  return { steps: tf.mul(jumps, perThreshold(table, p)), base: tf.sum(tf.mul(bases, p)) };
-}
-
-/** The share of candidates through which the gradient passes, a staircase of x; a constant of differentiation. */
-function passing(
-  table: Table,
-  statistics: tf.Tensor1D,
-  p: tf.Tensor1D,
-  active: tf.Tensor1D,
-): NonNullable<DeviceStaircase["mask"]> {
-  const { thresholds, ...parts } = evaluateTable(table, statistics, active);
-  const shares = withoutGradient(() => tf.clone(p));
-  return { thresholds, ...mixed(table, parts, shares) };
-}
-
 /**
  * The staircase sum_i p_i Q_i of several candidates, as a function of what was measured and of their shares.
  *
@@ -99,11 +70,11 @@ export function mixture(
   const values = valueTable(all);
   const masks = all.some(({ clip }) => clip) ? maskTable(all) : undefined;
   return (statistics, p, active = tf.ones([all.length])) => {
-    const { thresholds, ...parts } = evaluateTable(values, statistics, active);
+    // Which share of the gradient passes is a constant of differentiation.
+    const mask = masks && withoutGradient(() => p.clone());
     return {
-      thresholds,
-      ...mixed(values, parts, p),
-      ...(masks && { mask: passing(masks, statistics, p, active) }),
+      ...mixedStaircase(values, statistics, p, active),
+      ...(masks && mask && { mask: mixedStaircase(masks, statistics, mask, active) }),
     };
   };
 }

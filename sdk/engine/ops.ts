@@ -1,16 +1,27 @@
 import * as tf from "@tensorflow/tfjs";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
+import { activationGradients, activationKernels } from "./kernels/activations.js";
+import { ADAM_KERNEL, adamKernels } from "./kernels/adam.js";
 import { BATCH_NORM_KERNEL, batchNormGradient, batchNormKernels } from "./kernels/batch-norm.js";
-import { STAIRCASE_KERNEL, staircaseGradient, staircaseKernels } from "./kernels/staircase.js";
+import { MIXTURE_KERNEL, mixtureGradient, mixtureKernels, type Table } from "./kernels/mixture.js";
+import { STAIRCASE_GRADIENT_KERNEL, STAIRCASE_KERNEL, staircaseKernels } from "./kernels/staircase.js";
 import { STATISTICS_KERNEL, statisticsKernels } from "./kernels/statistics.js";
-import { TABLE_KERNEL, type Table, tableKernels } from "./kernels/table.js";
 import { UNIFORM_KERNEL, uniformKernels } from "./kernels/uniform.js";
 
 // tfjs types a kernel's inputs as any named tensors; each kernel here names its own.
-const kernels = [statisticsKernels, tableKernels, staircaseKernels, batchNormKernels, uniformKernels].flat();
+const kernels = [
+  statisticsKernels,
+  mixtureKernels,
+  staircaseKernels,
+  batchNormKernels,
+  activationKernels,
+  adamKernels,
+  uniformKernels,
+].flat();
 for (const kernel of kernels) tf.registerKernel(kernel as unknown as tf.KernelConfig);
-tf.registerGradient(staircaseGradient as unknown as tf.GradConfig);
-tf.registerGradient(batchNormGradient as unknown as tf.GradConfig);
+for (const { kernelName } of activationGradients) tf.unregisterGradient(kernelName);
+for (const gradient of [mixtureGradient, batchNormGradient, ...activationGradients])
+  tf.registerGradient(gradient as unknown as tf.GradConfig);
 
 /**
  * What `compute` returns, as a constant of differentiation: no gradient flows into what it was computed from.
@@ -33,20 +44,24 @@ export function statistics(x: tf.Tensor, only: readonly Statistic[] = STATISTICS
   return withoutGradient(() => tf.engine().runKernel<tf.Tensor1D>(STATISTICS_KERNEL, { x }, { only }));
 }
 
-/** Thresholds, jumps and bases of a table of candidates at a raw statistic vector, without a gradient by either. */
-export function evaluateTable(
+/**
+ * The staircase sum_i p_i Q_i of a table of candidates at a raw statistic vector. Differentiable by the shares p [C] only;
+ * a candidate whose `active` is 0 takes no part.
+ */
+export function mixedStaircase(
   table: Table,
   statistics: tf.Tensor1D,
+  p: tf.Tensor1D,
   active: tf.Tensor1D,
-): { thresholds: tf.Tensor1D; jumps: tf.Tensor1D; bases: tf.Tensor1D } {
-  const [thresholds, jumps, bases] = tf
+): { thresholds: tf.Tensor1D; steps: tf.Tensor1D; base: tf.Scalar } {
+  const [thresholds, steps, base] = tf
     .engine()
-    .runKernel<tf.Tensor1D[]>(TABLE_KERNEL, { statistics, active }, { table: table as never }) as [
+    .runKernel<tf.Tensor[]>(MIXTURE_KERNEL, { shares: p, statistics, active }, { table: table as never }) as [
     tf.Tensor1D,
     tf.Tensor1D,
-    tf.Tensor1D,
+    tf.Scalar,
   ];
-  return { thresholds, jumps, bases };
+  return { thresholds, steps, base };
 }
 
 /**
@@ -73,17 +88,27 @@ export interface DeviceStaircase {
  * const y = quantize(x, fit(statistics(x), tf.tensor1d([1])));
  */
 export function quantize<T extends tf.Tensor>(x: T, staircase: DeviceStaircase, scale?: tf.Tensor): T {
-  const { thresholds, steps, base, mask } = staircase;
-  return tf.engine().runKernel<T>(STAIRCASE_KERNEL, {
-    x,
+  const { thresholds, mask } = staircase;
+  const constants = {
     thresholds,
-    steps,
-    base,
-    scale: scale ?? tf.scalar(1),
     maskThresholds: mask?.thresholds ?? tf.tensor1d([]),
     maskSteps: mask?.steps ?? tf.tensor1d([]),
     maskBase: mask?.base ?? tf.scalar(1),
+  };
+  const kernel = tf.engine();
+  // As one operation that knows thresholds and mask for constants: they follow from statistics.
+  const quantized = tf.customGrad((x, steps, base, scale, save) => {
+    const inputs = { ...constants, x, steps, base, scale } as Record<string, tf.Tensor>;
+    (save as tf.GradSaveFunc)(Object.values(inputs));
+    return {
+      value: kernel.runKernel<tf.Tensor>(STAIRCASE_KERNEL, inputs),
+      gradFunc: (dy: tf.Tensor, values: tf.Tensor[]) => {
+        const saved = Object.fromEntries(Object.keys(inputs).map((name, i) => [name, values[i]!]));
+        return kernel.runKernel<tf.Tensor[]>(STAIRCASE_GRADIENT_KERNEL, { ...saved, dy });
+      },
+    };
   });
+  return quantized(x, staircase.steps, staircase.base, scale ?? tf.scalar(1)) as T;
 }
 
 /**
@@ -110,6 +135,36 @@ export function batchNormTraining<T extends tf.Tensor>(
     tf.Tensor1D,
   ];
   return { y: tf.reshape(y, x.shape) as T, mean, variance };
+}
+
+/** Hyperparameters of Adam (Kingma and Ba, 2015, algorithm 1) that stay fixed during a stage. */
+export interface Adam {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+}
+
+/**
+ * One Adam update: m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g^2, x' = x - rate m' / (sqrt(v') + epsilon).
+ *
+ * @param rate a scalar: the learning rate, with the correction of both moments' bias
+ * @param state x, its gradient and moments, of one shape
+ * @example
+ * const next = adam({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, tf.scalar(0.01), { x, gradient, m, v });
+ */
+export function adam(
+  factors: Adam,
+  rate: tf.Tensor,
+  { x, gradient, m, v }: Readonly<Record<"x" | "gradient" | "m" | "v", tf.Tensor>>,
+): { x: tf.Tensor; m: tf.Tensor; v: tf.Tensor } {
+  const [nextX, nextM, nextV] = tf
+    .engine()
+    .runKernel<tf.Tensor[]>(ADAM_KERNEL, { x, gradient, m, v, rate }, { ...factors }) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
+  return { x: nextX, m: nextM, v: nextV };
 }
 
 /**

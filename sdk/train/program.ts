@@ -1,12 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { mixture } from "../engine/mixture.js";
-import { quantize, statistics } from "../engine/ops.js";
+import { type Adam, adam as adamUpdate, quantize, statistics } from "../engine/ops.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import type { GradientRule } from "../staircase/gradient.js";
 import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
-import { type Adam, adamUpdate } from "./adam.js";
 import { countCorrect, crossEntropy } from "./objective.js";
 import type { Policy } from "./policy.js";
 import { relaxed } from "./relax.js";
@@ -113,14 +112,12 @@ export function program(
         for (const key of own) {
           const gradient = grads[index++];
           if (!gradient) continue;
-          const next = adamUpdate(
-            adam,
-            inputs[`control/rate/${name}`]!,
-            inputs[key]!,
+          const next = adamUpdate(adam, inputs[`control/rate/${name}`]!, {
+            x: inputs[key]!,
             gradient,
-            inputs[`m/${key}`]!,
-            inputs[`v/${key}`]!,
-          );
+            m: inputs[`m/${key}`]!,
+            v: inputs[`v/${key}`]!,
+          });
           outputs[key] = project(policy, key, next.x);
           outputs[`m/${key}`] = next.m;
           outputs[`v/${key}`] = next.v;

@@ -1,17 +1,19 @@
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Engine, TensorMap } from "../../sdk/engine/engine.js";
+import { adamExpression } from "../../sdk/engine/kernels/adam.js";
+import { mixtureExpression, mixtureGradientExpression } from "../../sdk/engine/kernels/mixture.js";
 import type { NativeBackend } from "../../sdk/engine/kernels/native-operation.js";
 import { gradientExpression, staircaseExpression } from "../../sdk/engine/kernels/staircase.js";
 import { statisticsExpression } from "../../sdk/engine/kernels/statistics.js";
-import { tableExpression } from "../../sdk/engine/kernels/table.js";
 import { mixture, valueTable } from "../../sdk/engine/mixture.js";
 import { nativeEngine } from "../../sdk/engine/native/native.js";
 import { onBackend } from "../../sdk/engine/on-backend.js";
 import {
+  adam,
   batchNormTraining,
   type DeviceStaircase,
-  evaluateTable,
+  mixedStaircase,
   quantize,
   statistics,
   uniform,
@@ -340,6 +342,48 @@ describe.each(["native", "reference"] as const)("the %s engine's operations", (n
 });
 
 describe("the native kernels", () => {
+  const size = 100_003;
+
+  it("update by Adam as plain operations do", async () => {
+    const rate = 0.05;
+    const inputs: Record<string, Input> = {
+      x: [[size], weights(size, 1)],
+      gradient: [[size], weights(size, 2)],
+      m: [[size], weights(size, 3)],
+      v: [[size], weights(size, 4).map((v) => v * v)],
+      rate: [[], [rate]],
+    };
+    const attrs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    const outputs = await run(
+      "native",
+      ({ rate, ...state }) => {
+        const [x, m, v] = adamExpression({ inputs: { ...state, rate } as never, attrs });
+        const ours = adam(attrs, rate!, state as never);
+        return { x: x!, m: m!, v: v!, "ours/x": ours.x, "ours/m": ours.m, "ours/v": ours.v };
+      },
+      inputs,
+    );
+    for (const key of ["x", "m", "v"]) expectClose(outputs[`ours/${key}`]!, outputs[key]!, 1e-6);
+    expect(outputs.x!.some((v, i) => Math.abs(v - inputs.x![1][i]!) > rate / 2)).toBe(true);
+  });
+
+  it.each([
+    { activation: tf.relu, top: Number.POSITIVE_INFINITY },
+    { activation: tf.relu6, top: 6 },
+  ])("pass a gradient through an activation where it is neither 0 nor $top", async ({ activation, top }) => {
+    const x = weights(size, 5).map((v, i) => (i % 7 === 0 ? 0 : 4 * v));
+    const dy = weights(size, 6);
+    for (const engine of ["native", "reference"] as const) {
+      const { dx } = await run(
+        engine,
+        ({ x, dy }) => ({ dx: tf.grad((v: tf.Tensor) => activation(v))(x!, dy!) }),
+        { x: [[size], x], dy: [[size], dy] },
+      );
+      const passes = (v: number) => v > 0 && v < top;
+      expect(dx!.findIndex((v, i) => v !== (passes(x[i]!) ? dy[i] : 0))).toBe(-1);
+    }
+  });
+
   it("give the same bits on every run, and agree with the reference on a million values", async () => {
     const size = 1_000_003;
     const list = [2, 3, 4, 5].flatMap((bits) => [
@@ -392,17 +436,18 @@ describe("the expressions for devices without kernels of ours", () => {
     const size = 5000;
     // Most values are 0, so that residual's later scales exceed the first, and its tree needs its bounds.
     const x = weights(size, 12).map((v, i) => (i % 40 === 0 ? v * 9 : 0));
-    const body: Body = ({ x, dy, active, scale }) => {
+    const body: Body = ({ x, dy, active, shares, scale }) => {
       const backend = tf.backend() as unknown as NativeBackend;
       const measured = statistics(x!);
-      const ours = evaluateTable(table, measured, active as tf.Tensor1D);
-      const [thresholds, jumps, bases] = tableExpression({
-        inputs: { statistics: measured, active: active! },
+      const mix = (p: tf.Tensor) => mixedStaircase(table, measured, p as tf.Tensor1D, active as tf.Tensor1D);
+      const ours = mix(shares!);
+      const [thresholds, steps, base] = mixtureExpression({
+        inputs: { statistics: measured, shares: shares!, active: active! },
         attrs: { table },
         backend,
       });
       const mask = { thresholds: tf.tensor1d([-1, 1]), steps: tf.tensor1d([1, -0.5]), base: tf.scalar(0) };
-      const s = { thresholds: ours.thresholds, steps: ours.jumps, base: tf.scalar(-2), mask };
+      const s = { ...ours, mask };
       const inputs = { ...s, x: x!, scale: scale!, dy: dy!, ...masked(mask) };
       const [dx, dsteps, dbase, dscale] = gradientExpression({ inputs, backend });
       const f = (x: tf.Tensor, steps: tf.Tensor, base: tf.Tensor, scale: tf.Tensor) =>
@@ -410,6 +455,12 @@ describe("the expressions for devices without kernels of ours", () => {
           tf.mul(quantize(x, { ...s, steps: steps as tf.Tensor1D, base: base as tf.Scalar }, scale), dy!),
         ) as tf.Scalar;
       const [dx2, dsteps2, dbase2, dscale2] = tf.grads(f)([x!, s.steps, s.base, scale!]);
+      const [dshares2] = tf.grads((p: tf.Tensor) => f(x!, mix(p).steps, mix(p).base, scale!))([shares!]);
+      const dshares = mixtureGradientExpression({
+        inputs: { statistics: measured, active: active!, dsteps: dsteps!, dbase: dbase! },
+        attrs: { table },
+        backend,
+      });
       const kernel = {
         statistics: measured,
         ...ours,
@@ -418,17 +469,19 @@ describe("the expressions for devices without kernels of ours", () => {
         dsteps: dsteps2,
         dbase: dbase2,
         dscale: dscale2,
+        dshares: dshares2,
       };
       const plain = {
         statistics: statisticsExpression(x!, STATISTICS),
         thresholds,
-        jumps,
-        bases,
+        steps,
+        base,
         y: staircaseExpression({ inputs, backend }),
         dx,
         dsteps,
         dbase,
         dscale,
+        dshares,
       };
       return Object.fromEntries([
         ...Object.entries(kernel).map(([key, t]) => [`kernel/${key}`, t!] as const),
@@ -439,10 +492,11 @@ describe("the expressions for devices without kernels of ours", () => {
       x: [[size], x],
       dy: [[size], weights(size, 30)],
       active: [[3], [1, 0, 1]],
+      shares: [[3], [0.5, 0.3, 0.2]],
       scale: [[], [0.8]],
     });
     const names = Object.keys(outputs).filter((key) => key.startsWith("plain/"));
-    expect(names.length).toBe(9);
+    expect(names.length).toBe(10);
     for (const key of names) {
       const [plain, kernel] = [outputs[key]!, outputs[key.replace("plain", "kernel")]!];
       if (key === "plain/thresholds") {

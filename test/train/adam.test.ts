@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { expect, test } from "vitest";
-import { ADAM, adamUpdate, correctedRate } from "../../sdk/train/adam.js";
+import { adam } from "../../sdk/engine/ops.js";
+import { ADAM, correctedRate } from "../../sdk/train/adam.js";
 
 test("ten updates equal tfjs's own Adam", async () => {
   await tf.setBackend("cpu");
@@ -18,7 +19,7 @@ test("ten updates equal tfjs's own Adam", async () => {
   for (let t = 1; t <= 10; t++) {
     optimizer.minimize(() => tf.sum(tf.square(tf.sub(variable, target))) as tf.Scalar);
     const gradient = tf.mul(tf.sub(state.x, target), 2);
-    state = adamUpdate(ADAM, tf.scalar(correctedRate(ADAM, rate, t)), state.x, gradient, state.m, state.v);
+    state = adam(ADAM, tf.scalar(correctedRate(ADAM, rate, t)), { ...state, gradient });
   }
   const ours = state.x.dataSync();
   for (const [i, value] of variable.dataSync().entries()) expect(ours[i]).toBeCloseTo(value, 5);

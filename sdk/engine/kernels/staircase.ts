@@ -7,7 +7,7 @@ import { type NativeBackend, operation } from "./native-operation.js";
 export const STAIRCASE_KERNEL = "AutoqnnStaircase";
 
 /** Gradients by x, steps, base and scale; dy passes to x in the measure of a second staircase, the mask. */
-const GRADIENT_KERNEL = "AutoqnnStaircaseGradient";
+export const STAIRCASE_GRADIENT_KERNEL = "AutoqnnStaircaseGradient";
 
 interface Call {
   inputs: Readonly<Record<"x" | "thresholds" | "steps" | "base" | "scale", tf.Tensor>>;
@@ -139,7 +139,7 @@ export function gradientExpression({
 
 export const staircaseKernels = [
   { kernelName: STAIRCASE_KERNEL, backendName: "cpu", kernelFunc: onHost },
-  { kernelName: GRADIENT_KERNEL, backendName: "cpu", kernelFunc: gradientOnHost },
+  { kernelName: STAIRCASE_GRADIENT_KERNEL, backendName: "cpu", kernelFunc: gradientOnHost },
   {
     kernelName: STAIRCASE_KERNEL,
     backendName: "tensorflow",
@@ -155,35 +155,17 @@ export const staircaseKernels = [
     },
   },
   {
-    kernelName: GRADIENT_KERNEL,
+    kernelName: STAIRCASE_GRADIENT_KERNEL,
     backendName: "tensorflow",
     kernelFunc: (call: GradientCall & { backend: NativeBackend }) => {
       if (call.backend.isUsingGpuDevice) return gradientExpression(call);
       const { x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase } = call.inputs;
       return operation({
         backend: call.backend,
-        type: GRADIENT_KERNEL,
+        type: STAIRCASE_GRADIENT_KERNEL,
         inputs: [x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase],
         outputs: 4,
       });
     },
   },
 ];
-
-/** Thresholds and mask carry no gradient: they follow from statistics. */
-export const staircaseGradient = {
-  kernelName: STAIRCASE_KERNEL,
-  inputsToSave: ["x", "thresholds", "steps", "base", "scale", "maskThresholds", "maskSteps", "maskBase"],
-  gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => {
-    const inputs = Object.fromEntries(staircaseGradient.inputsToSave.map((name, i) => [name, saved[i]!]));
-    const [dx, dsteps, dbase, dscale] = tf
-      .engine()
-      .runKernel<tf.Tensor[]>(GRADIENT_KERNEL, { ...inputs, dy: dy as tf.Tensor }) as [
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-    ];
-    return { x: () => dx, steps: () => dsteps, base: () => dbase, scale: () => dscale };
-  },
-};

@@ -35,6 +35,14 @@ export interface Graph {
   finish(label: string, inputs: readonly number[], outputs: readonly number[]): string;
 }
 
+/** One stretch of time on one of TensorFlow's threads, in milliseconds; an operation's name ends in ":" and its type. */
+export interface Span {
+  readonly name: string;
+  readonly thread: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** The native surface, all of it. */
 export interface Addon {
   readonly Graph: new () => Graph;
@@ -68,6 +76,9 @@ export interface Addon {
   /** Runs a function off the JavaScript thread; its inputs live until it ends, whoever deletes them. */
   runFunction(name: string, inputs: readonly number[], outputs: number): Promise<Metadata[]>;
   removeFunction(name: string): void;
+  /** Records what TensorFlow's threads do until `stopProfile`, which returns it. */
+  startProfile(): void;
+  stopProfile(): Span[];
   isUsingGpuDevice(): boolean;
   getNumOfTensors(): number;
 }

@@ -6,6 +6,7 @@
 
 #include "attributes.h"
 #include "graph.h"
+#include "profile.h"
 #include "tensors.h"
 
 namespace {
@@ -127,6 +128,8 @@ class Binding : public Napi::Addon<Binding> {
                              InstanceMethod<&Binding::ExecuteOp>("executeOp"),
                              InstanceMethod<&Binding::RunFunction>("runFunction"),
                              InstanceMethod<&Binding::RemoveFunction>("removeFunction"),
+                             InstanceMethod<&Binding::StartProfile>("startProfile"),
+                             InstanceMethod<&Binding::StopProfile>("stopProfile"),
                              InstanceMethod<&Binding::IsUsingGpuDevice>("isUsingGpuDevice"),
                              InstanceMethod<&Binding::GetNumOfTensors>("getNumOfTensors"),
                              InstanceValue("Graph", Graph::Class(env)),
@@ -203,6 +206,10 @@ class Binding : public Napi::Addon<Binding> {
     TFE_ContextRemoveFunction(Context(), name.c_str(), status);
     status.Check(name);
   }
+
+  void StartProfile(const Napi::CallbackInfo&) { ::StartProfile(); }
+
+  Napi::Value StopProfile(const Napi::CallbackInfo& info) { return ::StopProfile(info.Env()); }
 
   Napi::Value IsUsingGpuDevice(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), TheDevice().gpu);

@@ -1,7 +1,8 @@
 // The project's own operations, and their kernels for the CPU.
+#include "adam.h"
+#include "mixture.h"
 #include "staircase.h"
 #include "statistics.h"
-#include "table.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -10,15 +11,13 @@ namespace {
 
 using tensorflow::shape_inference::InferenceContext;
 
-absl::Status TableShape(InferenceContext* c) {
+absl::Status MixtureShape(InferenceContext* c) {
   std::vector<int64_t> owner;
-  std::vector<float> rows;
   TF_RETURN_IF_ERROR(c->GetAttr("owner", &owner));
-  TF_RETURN_IF_ERROR(c->GetAttr("rows", &rows));
-  const int64_t thresholds = owner.size(), candidates = rows.size() / autoqnn::kStatistics - 2 * thresholds;
+  const auto thresholds = static_cast<int64_t>(owner.size());
   c->set_output(0, c->Vector(thresholds));
   c->set_output(1, c->Vector(thresholds));
-  c->set_output(2, c->Vector(candidates));
+  c->set_output(2, c->Scalar());
   return absl::OkStatus();
 }
 
@@ -31,17 +30,31 @@ REGISTER_OP("AutoqnnStatistics")
       return absl::OkStatus();
     });
 
-REGISTER_OP("AutoqnnTable")
+REGISTER_OP("AutoqnnMixture")
     .Input("statistics: float")
+    .Input("shares: float")
     .Input("active: float")
     .Output("thresholds: float")
-    .Output("jumps: float")
-    .Output("bases: float")
+    .Output("steps: float")
+    .Output("base: float")
     .Attr("rows: list(float)")
     .Attr("lowered: list(int)")
     .Attr("owner: list(int)")
     .Attr("within: list(int)")
-    .SetShapeFn(TableShape);
+    .SetShapeFn(MixtureShape);
+
+REGISTER_OP("AutoqnnMixtureGradient")
+    .Input("statistics: float")
+    .Input("active: float")
+    .Input("dsteps: float")
+    .Input("dbase: float")
+    .Output("dshares: float")
+    .Attr("rows: list(float)")
+    .Attr("owner: list(int)")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(1));
+      return absl::OkStatus();
+    });
 
 REGISTER_OP("AutoqnnStaircase")
     .Input("x: float")
@@ -72,8 +85,29 @@ REGISTER_OP("AutoqnnStaircaseGradient")
       return absl::OkStatus();
     });
 
+REGISTER_OP("AutoqnnAdam")
+    .Input("x: float")
+    .Input("gradient: float")
+    .Input("m: float")
+    .Input("v: float")
+    .Input("rate: float")
+    .Output("next_x: float")
+    .Output("next_m: float")
+    .Output("next_v: float")
+    .Attr("beta1: float")
+    .Attr("gain1: float")
+    .Attr("beta2: float")
+    .Attr("gain2: float")
+    .Attr("epsilon: float")
+    .SetShapeFn([](InferenceContext* c) {
+      for (int i = 0; i < 3; ++i) c->set_output(i, c->input(0));
+      return absl::OkStatus();
+    });
+
+REGISTER_KERNEL_BUILDER(Name("AutoqnnAdam").Device(tensorflow::DEVICE_CPU), autoqnn::AdamOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnStatistics").Device(tensorflow::DEVICE_CPU), autoqnn::StatisticsOp);
-REGISTER_KERNEL_BUILDER(Name("AutoqnnTable").Device(tensorflow::DEVICE_CPU), autoqnn::TableOp);
+REGISTER_KERNEL_BUILDER(Name("AutoqnnMixture").Device(tensorflow::DEVICE_CPU), autoqnn::MixtureOp);
+REGISTER_KERNEL_BUILDER(Name("AutoqnnMixtureGradient").Device(tensorflow::DEVICE_CPU), autoqnn::MixtureGradientOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnStaircase").Device(tensorflow::DEVICE_CPU), autoqnn::StaircaseOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnStaircaseGradient").Device(tensorflow::DEVICE_CPU), autoqnn::StaircaseGradientOp);
 

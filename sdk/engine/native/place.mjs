@@ -13,6 +13,7 @@ export const VERSION = "2.21.0";
 export const FLAGS = [
   "-std=c++17",
   "-O3",
+  "-fno-math-errno",
   "-fPIC",
   "-DNAPI_VERSION=8",
   "-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL",

@@ -5,6 +5,10 @@
 
 namespace autoqnn {
 
+TARGETS void LookUp(const float* levels, const int32_t* rungs, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = levels[rungs[i]];
+}
+
 class StaircaseOp : public OpKernel {
  public:
   using OpKernel::OpKernel;
@@ -16,7 +20,8 @@ class StaircaseOp : public OpKernel {
                 absl::InvalidArgumentError("Expected one step for each threshold."));
     const float* steps = given.flat<float>().data();
     const float scale = context->input(4).flat<float>()(0);
-    const Ladder ladder(context->input(1), scale, steps);
+    Ladder ladder;
+    ladder.Add(context->input(1), scale, steps);
     std::vector<double> rises(ladder.size() + 1, 0.0);
     rises[0] = context->input(3).flat<float>()(0);
     for (size_t k = 0; k < ladder.rung.size(); ++k)
@@ -34,7 +39,7 @@ class StaircaseOp : public OpKernel {
       ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t at, int64_t n) {
         alignas(64) int32_t rungs[kTile];
         finder.Find(tile, completed, rungs);
-        for (int64_t i = 0; i < n; ++i) y[at + i] = levels[rungs[i]];
+        LookUp(levels.data(), rungs, n, y + at);
       });
     });
   }
@@ -64,41 +69,55 @@ TARGETS void Pass(const float* x, const float* dy, int count, const float* thres
                   float base, float* dx, double* total, double* passed) {
   Floats all[kAtOnce] = {}, sum[kAtOnce] = {};
   for (int i = 0; i < count; i += kStride) {
+    Floats mask[kAtOnce];
+    for (int v = 0; v < kAtOnce; ++v) mask[v] = All(base);
+    for (int k = 0; k < size; ++k)
+      for (int v = 0; v < kAtOnce; ++v)
+        mask[v] += If((Ints)(Load(x + i + v * kLanes) > All(thresholds[k])), All(steps[k]));
     for (int v = 0; v < kAtOnce; ++v) {
-      const Floats value = Load(x + i + v * kLanes), whole = Load(dy + i + v * kLanes);
-      Floats mask = All(base);
-      for (int k = 0; k < size; ++k) mask += If((Ints)(value > All(thresholds[k])), All(steps[k]));
-      const Floats gradient = whole * mask;
+      const Floats whole = Load(dy + i + v * kLanes), gradient = whole * mask[v];
       Store(dx + i + v * kLanes, gradient);
       all[v] += whole;
-      sum[v] += gradient * value;
+      sum[v] += gradient * Load(x + i + v * kLanes);
     }
   }
   *total += Sum(all);
   *passed += Sum(sum);
 }
 
-// The sums of a gradient by rung. In turns, because adding to what was just stored waits for the store.
+// dx = dy share(x), by rung; adds up dx x.
+TARGETS void PassByRung(const float* x, const float* dy, const int32_t* rungs, int count, const float* shares, float* dx,
+                        double* passed) {
+  for (int i = 0; i < count; ++i) dx[i] = dy[i] * shares[rungs[i]];
+  Floats sum[kAtOnce] = {};
+  for (int i = 0; i < count; i += kStride)
+    for (int v = 0; v < kAtOnce; ++v) sum[v] += Load(dx + i + v * kLanes) * Load(x + i + v * kLanes);
+  *passed += Sum(sum);
+}
+
+// The sums of a gradient by rung. In turns, because adding to what was just stored waits for the store, and neighbours
+// often lie on one rung.
 class Histogram {
  public:
   explicit Histogram(int rungs) : width_(rungs + 1), sums_(kTurns * width_, 0.0) {}
 
   void Add(const int32_t* rungs, const float* dy, int count) {
+    double* sums = sums_.data();
     for (int i = 0; i < count; i += kTurns)
-      for (int turn = 0; turn < kTurns; ++turn) sums_[turn * width_ + rungs[i + turn]] += dy[i + turn];
+      for (int turn = 0; turn < kTurns; ++turn) sums[kTurns * rungs[i + turn] + turn] += dy[i + turn];
   }
 
-  // The sums above each threshold.
+  // The sums above each threshold, and behind them the sum of all.
   void Write(double* above) const {
     double sum = 0;
-    for (int rung = width_ - 1; rung > 0; --rung) {
-      for (int turn = 0; turn < kTurns; ++turn) sum += sums_[turn * width_ + rung];
-      above[rung - 1] = sum;
+    for (int rung = width_ - 1; rung >= 0; --rung) {
+      for (int turn = 0; turn < kTurns; ++turn) sum += sums_[kTurns * rung + turn];
+      above[rung > 0 ? rung - 1 : width_ - 1] = sum;
     }
   }
 
  private:
-  static constexpr int kTurns = 4;
+  static constexpr int kTurns = 8;
   int width_;
   std::vector<double> sums_;
 };
@@ -117,12 +136,11 @@ class StaircaseGradientOp : public OpKernel {
     const float* steps = context->input(3).flat<float>().data();
     const float base = context->input(4).flat<float>()(0), scale = context->input(5).flat<float>()(0);
     const float mask_base = context->input(8).flat<float>()(0);
-    const Ladder ladder(context->input(2), scale, nullptr);
+    Ladder ladder;
+    ladder.Add(context->input(2), scale, nullptr);
     const float* mask_steps = context->input(7).flat<float>().data();
-    const Ladder mask(context->input(6), scale, mask_steps);
-    std::vector<float> shares(mask.size(), 0.0f);
-    for (size_t k = 0; k < mask.rung.size(); ++k)
-      if (mask.rung[k] >= 0) shares[mask.rung[k]] += mask_steps[k];
+    Ladder mask;
+    mask.Add(context->input(6), scale, mask_steps);
 
     Tensor* outputs[4];
     for (int i = 0; i < 4; ++i) {
@@ -130,11 +148,22 @@ class StaircaseGradientOp : public OpKernel {
       OP_REQUIRES_OK(context, context->allocate_output(i, context->input(like[i]).shape(), &outputs[i]));
     }
     float* dx = outputs[0]->flat<float>().data();
+    const bool few = ladder.size() + mask.size() <= kFew;
+    // Of many thresholds those of the mask are found together with the others.
+    if (!few) ladder.Add(context->input(6), scale, mask_steps);
+    const Ladder& masked = few ? mask : ladder;
+    const size_t first_mask = masked.rung.size() - mask.rung.size();
+    std::vector<float> rises(masked.size() + 1, 0.0f);
+    for (size_t k = 0; k < mask.rung.size(); ++k)
+      if (const int rung = masked.rung[first_mask + k]; rung >= 0) rises[rung + 1] += mask_steps[k];
+    std::vector<float> shares = rises;
+    shares[0] = mask_base;
+    for (size_t rung = 1; rung < shares.size(); ++rung) shares[rung] += shares[rung - 1];
+
     const Finder finder(ladder, size);
     const int rungs = ladder.size(), total = rungs, passed = rungs + 1, width = rungs + 2;
-    const bool few = rungs <= kFew;
     std::vector<double> sums(width * Chunks(size), 0.0);
-    const double cost = (few ? 0.06 * rungs : finder.Nanoseconds() + 0.8) + 0.5 + 0.05 * mask.size();
+    const double cost = few ? 0.06 * rungs + 0.5 + 0.05 * mask.size() : finder.Nanoseconds() + 1.5;
     ForEachChunk(context, size, cost, [&](int64_t chunk, int64_t first, int64_t count) {
       double* own = &sums[chunk * width];
       Histogram histogram(few ? 0 : rungs);
@@ -142,15 +171,16 @@ class StaircaseGradientOp : public OpKernel {
       alignas(64) int32_t found[kTile];
       ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t at, int64_t n) {
         const float* gradient = Complete(dy + at, n, copy, 0);
+        float* out = n == completed ? dx + at : full;
         if (few) {
           AddAllAbove(tile, gradient, completed, ladder.thresholds.data(), rungs, own);
+          Pass(tile, gradient, completed, mask.thresholds.data(), rises.data() + 1, mask.size(), mask_base, out,
+               own + total, own + passed);
         } else {
           finder.Find(tile, completed, found);
           histogram.Add(found, gradient, completed);
+          PassByRung(tile, gradient, found, completed, shares.data(), out, own + passed);
         }
-        float* out = n == completed ? dx + at : full;
-        Pass(tile, gradient, completed, mask.thresholds.data(), shares.data(), mask.size(), mask_base, out, own + total,
-             own + passed);
         if (out == full) std::memcpy(dx + at, full, n * sizeof(float));
       });
       if (!few) histogram.Write(own);
@@ -159,7 +189,7 @@ class StaircaseGradientOp : public OpKernel {
 
     float* dsteps = outputs[1]->flat<float>().data();
     double stepped = base * sums[total];
-    for (size_t k = 0; k < ladder.rung.size(); ++k) {
+    for (int64_t k = 0; k < outputs[1]->NumElements(); ++k) {
       const double above = ladder.rung[k] < 0 ? 0 : sums[ladder.rung[k]];
       dsteps[k] = static_cast<float>(above * scale);
       stepped += above * steps[k];

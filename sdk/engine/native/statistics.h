@@ -45,42 +45,44 @@ TARGETS void AddMoments(const float* x, int count, Moments* moments) {
   }
 }
 
-// Sums of distances from about the mean: a second pass, since squares about 0 lose the digits of a deviation that is
-// small beside the mean.
-struct Distances {
-  double sum = 0, squares = 0;
+// What is added up about the means: distances from the mean, a second pass since squares about 0 lose the digits of a
+// deviation that is small beside the mean; the magnitudes above 0.7 times their mean, and their number; what is left of
+// the magnitudes after a step of their mean.
+struct Spread {
+  double sum = 0, squares = 0, kept = 0, number = 0, remainders = 0;
 };
 
-TARGETS void AddDistances(const float* x, int count, float mean, Distances* distances) {
-  Floats sum[kAtOnce] = {}, squares[kAtOnce] = {};
-  for (int i = 0; i < count; i += kStride) {
-    for (int v = 0; v < kAtOnce; ++v) {
-      const Floats distance = Load(x + i + v * kLanes) - All(mean);
+TARGETS void AddSpread(const float* x, int count, float mean, float abs_mean, float half, Spread* spread) {
+  // Two vectors at once of each of the five sums are what the registers hold.
+  Floats sum[2] = {}, squares[2] = {}, kept[2] = {}, number[2] = {}, remainders[2] = {};
+  const int whole = count / (2 * kLanes) * (2 * kLanes);
+  for (int i = 0; i < whole; i += 2 * kLanes) {
+    for (int v = 0; v < 2; ++v) {
+      const Floats value = Load(x + i + v * kLanes), distance = value - All(mean), magnitude = Magnitude(value);
       sum[v] += distance;
       squares[v] += distance * distance;
-    }
-  }
-  distances->sum += Sum(sum);
-  distances->squares += Sum(squares);
-}
-
-// The sum, and the number, of the magnitudes above `half`.
-struct Kept {
-  double sum = 0, number = 0;
-};
-
-TARGETS void AddKept(const float* x, int count, float half, Kept* kept) {
-  Floats sum[kAtOnce] = {}, number[kAtOnce] = {};
-  for (int i = 0; i < count; i += kStride) {
-    for (int v = 0; v < kAtOnce; ++v) {
-      const Floats magnitude = Magnitude(Load(x + i + v * kLanes));
       const Ints above = (Ints)(magnitude > All(half));
-      sum[v] += If(above, magnitude);
+      kept[v] += If(above, magnitude);
       number[v] += If(above, All(1));
+      // sign(0) = 0: what is met exactly stays met.
+      remainders[v] += If((Ints)(magnitude > Floats{}), Magnitude(magnitude - All(abs_mean)));
     }
   }
-  kept->sum += Sum(sum);
-  kept->number += Sum(number);
+  for (int v = 0; v < 2; ++v) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      spread->sum += sum[v][lane], spread->squares += squares[v][lane];
+      spread->kept += kept[v][lane], spread->number += number[v][lane];
+      spread->remainders += remainders[v][lane];
+    }
+  }
+  // Nothing could complete the last vectors that leaves all five alone.
+  for (int i = whole; i < count; ++i) {
+    const float distance = x[i] - mean, magnitude = std::abs(x[i]);
+    spread->sum += distance;
+    spread->squares += static_cast<double>(distance) * distance;
+    if (magnitude > half) spread->kept += magnitude, spread->number += 1;
+    if (magnitude > 0) spread->remainders += std::abs(magnitude - abs_mean);
+  }
 }
 
 // Adds up abs r_i after the steps with these scales. sign(0) = 0: what is met exactly stays met.
@@ -101,8 +103,7 @@ INLINE double Remainders(const float* x, int count, const float* scales) {
 }
 
 TARGETS void AddRemainders(const float* x, int count, const float* scales, int steps, double* sum) {
-  *sum += steps == 1   ? Remainders<1>(x, count, scales)
-          : steps == 2 ? Remainders<2>(x, count, scales)
+  *sum += steps == 2   ? Remainders<2>(x, count, scales)
           : steps == 3 ? Remainders<3>(x, count, scales)
                        : Remainders<4>(x, count, scales);
 }
@@ -141,15 +142,24 @@ class StatisticsOp : public OpKernel {
     out[kMinimum] = m.minimum;
     out[kMaximum] = m.maximum;
     out[kAbsMaximum] = std::max(-m.minimum, m.maximum);
-    if (Needs(kDeviation)) out[kDeviation] = Deviation(context, x, size, static_cast<float>(m.sum / n));
-    if (Needs(kTernaryMean)) out[kTernaryMean] = TernaryMean(context, x, size, out[kAbsMean]);
     int steps = kResidualSteps - 1;
     while (steps > 0 && !Needs(kResidual2 + steps - 1)) --steps;
-    float scales[kResidualSteps] = {out[kAbsMean]};
-    for (int i = 1; i <= steps; ++i) {
-      const auto add = [&](const float* tile, int completed, double* sum) { AddRemainders(tile, completed, scales, i, sum); };
+    if (Needs(kDeviation) || Needs(kTernaryMean) || steps > 0) {
+      const Spread spread = SpreadOf(context, x, size, static_cast<float>(m.sum / n), out[kAbsMean]);
+      const double squares = spread.squares - spread.sum * spread.sum / n;
+      out[kDeviation] = squares < 0 ? 0.0f : static_cast<float>(std::sqrt(squares / std::max<double>(1, n - 1)));
+      out[kTernaryMean] = spread.number == 0 ? 0.0f : static_cast<float>(spread.kept / spread.number);
+      out[kResidual2] = static_cast<float>(spread.remainders / n);
+    }
+    float scales[kResidualSteps] = {out[kAbsMean], out[kResidual2]};
+    for (int i = 2; i <= steps; ++i) {
       double sum = 0;
-      for (double part : TileParts<double>(context, x, size, 0.2 * i, 0, add)) sum += part;
+      for (double part : Parts<double>(context, size, 0.2 * i, [&](double* own, int64_t first, int64_t count) {
+             ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t, int64_t) {
+               AddRemainders(tile, completed, scales, i, own);
+             });
+           }))
+        sum += part;
       scales[i] = out[kResidual2 + i - 1] = static_cast<float>(sum / n);
     }
   }
@@ -166,31 +176,17 @@ class StatisticsOp : public OpKernel {
     return parts;
   }
 
-  // The same of their tiles, completed by `filler`.
-  template <typename Part, typename Add>
-  static std::vector<Part> TileParts(OpKernelContext* context, const float* x, int64_t size, double nanoseconds,
-                                     float filler, Add add) {
-    return Parts<Part>(context, size, nanoseconds, [&](Part* part, int64_t first, int64_t count) {
-      ForEachTile(x, first, count, filler,
-                  [&](const float* tile, int completed, int64_t, int64_t) { add(tile, completed, part); });
-    });
-  }
-
-  static float Deviation(OpKernelContext* context, const float* x, int64_t size, float mean) {
-    const auto add = [&](const float* tile, int completed, Distances* part) { AddDistances(tile, completed, mean, part); };
-    Distances all;
-    for (const Distances& part : TileParts<Distances>(context, x, size, 0.2, mean, add))
-      all.sum += part.sum, all.squares += part.squares;
-    const double squares = all.squares - all.sum * all.sum / static_cast<double>(size);
-    return squares < 0 ? 0.0f : static_cast<float>(std::sqrt(squares / std::max<double>(1, size - 1)));
-  }
-
-  static float TernaryMean(OpKernelContext* context, const float* x, int64_t size, float abs_mean) {
+  static Spread SpreadOf(OpKernelContext* context, const float* x, int64_t size, float mean, float abs_mean) {
     const auto half = static_cast<float>(0.7 * abs_mean);
-    const auto add = [&](const float* tile, int completed, Kept* part) { AddKept(tile, completed, half, part); };
-    Kept all;
-    for (const Kept& part : TileParts<Kept>(context, x, size, 0.2, 0, add)) all.sum += part.sum, all.number += part.number;
-    return all.number == 0 ? 0.0f : static_cast<float>(all.sum / all.number);
+    Spread all;
+    for (const Spread& part : Parts<Spread>(context, size, 0.5, [&](Spread* own, int64_t first, int64_t count) {
+           for (int64_t i = 0; i < count; i += kTile)
+             AddSpread(x + first + i, static_cast<int>(std::min(kTile, count - i)), mean, abs_mean, half, own);
+         })) {
+      all.sum += part.sum, all.squares += part.squares, all.kept += part.kept, all.number += part.number;
+      all.remainders += part.remainders;
+    }
+    return all;
   }
 
   uint64_t only_;
