@@ -99,11 +99,13 @@ export function quantize<T extends tf.Tensor>(x: T, staircase: DeviceStaircase, 
   // As one operation that knows thresholds and mask for constants: they follow from statistics.
   const quantized = tf.customGrad((x, steps, base, scale, save) => {
     const inputs = { ...constants, x, steps, base, scale } as Record<string, tf.Tensor>;
-    (save as tf.GradSaveFunc)(Object.values(inputs));
+    const [value, kept] = kernel.runKernel<tf.Tensor[]>(STAIRCASE_KERNEL, inputs) as [tf.Tensor, tf.Tensor];
+    const names = [...Object.keys(inputs), "kept"];
+    (save as tf.GradSaveFunc)([...Object.values(inputs), kept]);
     return {
-      value: kernel.runKernel<tf.Tensor>(STAIRCASE_KERNEL, inputs),
+      value,
       gradFunc: (dy: tf.Tensor, values: tf.Tensor[]) => {
-        const saved = Object.fromEntries(Object.keys(inputs).map((name, i) => [name, values[i]!]));
+        const saved = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
         return kernel.runKernel<tf.Tensor[]>(STAIRCASE_GRADIENT_KERNEL, { ...saved, dy });
       },
     };

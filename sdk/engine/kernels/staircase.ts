@@ -3,18 +3,21 @@ import { bucket } from "../../staircase/staircase.js";
 import { read, write } from "./host.js";
 import { type NativeBackend, operation } from "./native-operation.js";
 
-/** y = scale (base + sum_k steps_k [x > scale thresholds_k]), thresholds in any order. */
+/**
+ * y = scale (base + sum_k steps_k [x > scale thresholds_k]), thresholds in any order; and what the gradient may want to be
+ * kept of where the elements lie, which is the device's own.
+ */
 export const STAIRCASE_KERNEL = "AutoqnnStaircase";
 
 /** Gradients by x, steps, base and scale; dy passes to x in the measure of a second staircase, the mask. */
 export const STAIRCASE_GRADIENT_KERNEL = "AutoqnnStaircaseGradient";
 
+type Name = "x" | "thresholds" | "steps" | "base" | "scale" | "maskThresholds" | "maskSteps" | "maskBase";
 interface Call {
-  inputs: Readonly<Record<"x" | "thresholds" | "steps" | "base" | "scale", tf.Tensor>>;
+  inputs: Readonly<Record<Name, tf.Tensor>>;
 }
-type Mask = Readonly<Record<"maskThresholds" | "maskSteps" | "maskBase", tf.Tensor>>;
 interface GradientCall {
-  inputs: Call["inputs"] & Mask & { readonly dy: tf.Tensor };
+  inputs: Readonly<Record<Name | "dy", tf.Tensor>>;
 }
 
 /** Thresholds in ascending order, and the levels before, between and behind them: sums of the steps so far. */
@@ -29,12 +32,12 @@ function sorted(thresholds: Float32Array, steps: Float32Array, base: number, sca
   return { order, thresholds: Float32Array.from(order, (k) => thresholds[k]! * scale), levels };
 }
 
-function onHost({ inputs, backend }: Call & { backend: tf.KernelBackend }): tf.TensorInfo {
+function onHost({ inputs, backend }: Call & { backend: tf.KernelBackend }): tf.TensorInfo[] {
   const values = (tensor: tf.Tensor) => read(backend, tensor);
   const [base, scale] = [values(inputs.base)[0]!, values(inputs.scale)[0]!];
   const { thresholds, levels } = sorted(values(inputs.thresholds), values(inputs.steps), base, scale);
   const y = values(inputs.x).map((x) => levels[bucket(thresholds, x)]! * scale);
-  return write(backend, inputs.x.shape, y);
+  return [write(backend, inputs.x.shape, y), write(backend, [0], new Float32Array())];
 }
 
 function gradientOnHost({ inputs, backend }: GradientCall & { backend: tf.KernelBackend }): tf.TensorInfo[] {
@@ -137,35 +140,55 @@ export function gradientExpression({
   });
 }
 
+/**
+ * Of so many thresholds the native kernels keep where an element lies, as a byte, since to find it again costs more than
+ * to keep it.
+ */
+const KEPT = { least: 40, most: 255 };
+
+const keeps = ({ thresholds, maskThresholds }: Call["inputs"]): boolean => {
+  const count = thresholds.size + maskThresholds.size;
+  return KEPT.least < count && count <= KEPT.most;
+};
+
 export const staircaseKernels = [
   { kernelName: STAIRCASE_KERNEL, backendName: "cpu", kernelFunc: onHost },
   { kernelName: STAIRCASE_GRADIENT_KERNEL, backendName: "cpu", kernelFunc: gradientOnHost },
   {
     kernelName: STAIRCASE_KERNEL,
     backendName: "tensorflow",
-    kernelFunc: (call: Call & { backend: NativeBackend }) => {
-      if (call.backend.isUsingGpuDevice) return staircaseExpression(call);
-      const { x, thresholds, steps, base, scale } = call.inputs;
-      return operation({
-        backend: call.backend,
-        type: STAIRCASE_KERNEL,
-        inputs: [x, thresholds, steps, base, scale],
-        outputs: 1,
-      })[0]!;
+    kernelFunc: ({ inputs, backend }: Call & { backend: NativeBackend }) => {
+      if (backend.isUsingGpuDevice) return [staircaseExpression({ inputs, backend }), tf.zeros([0])];
+      const { x, thresholds, steps, base, scale, maskThresholds, maskSteps } = inputs;
+      return operation(
+        {
+          backend,
+          type: STAIRCASE_KERNEL,
+          inputs: [x, thresholds, steps, base, scale, maskThresholds, maskSteps],
+          outputs: 2,
+        },
+        { keep: ["BOOL", keeps(inputs)] },
+      );
     },
   },
   {
     kernelName: STAIRCASE_GRADIENT_KERNEL,
     backendName: "tensorflow",
-    kernelFunc: (call: GradientCall & { backend: NativeBackend }) => {
-      if (call.backend.isUsingGpuDevice) return gradientExpression(call);
-      const { x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase } = call.inputs;
-      return operation({
-        backend: call.backend,
-        type: STAIRCASE_GRADIENT_KERNEL,
-        inputs: [x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase],
-        outputs: 4,
-      });
+    kernelFunc: ({
+      inputs,
+      backend,
+    }: GradientCall & { inputs: { readonly kept: tf.Tensor }; backend: NativeBackend }) => {
+      if (backend.isUsingGpuDevice) return gradientExpression({ inputs, backend });
+      const { x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase, kept } = inputs;
+      return operation(
+        {
+          backend,
+          type: STAIRCASE_GRADIENT_KERNEL,
+          inputs: [x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase, kept],
+          outputs: 4,
+        },
+        { keep: ["BOOL", keeps(inputs)] },
+      );
     },
   },
 ];

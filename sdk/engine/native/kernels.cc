@@ -3,7 +3,6 @@
 #include "mixture.h"
 #include "staircase.h"
 #include "statistics.h"
-#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
@@ -62,8 +61,18 @@ REGISTER_OP("AutoqnnStaircase")
     .Input("steps: float")
     .Input("base: float")
     .Input("scale: float")
+    .Input("mask_thresholds: float")
+    .Input("mask_steps: float")
     .Output("y: float")
-    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+    .Output("rungs: uint8")
+    .Attr("keep: bool")
+    .SetShapeFn([](InferenceContext* c) {
+      bool keep;
+      TF_RETURN_IF_ERROR(c->GetAttr("keep", &keep));
+      c->set_output(0, c->input(0));
+      c->set_output(1, keep ? c->input(0) : c->Vector(0));
+      return absl::OkStatus();
+    });
 
 REGISTER_OP("AutoqnnStaircaseGradient")
     .Input("x: float")
@@ -75,10 +84,12 @@ REGISTER_OP("AutoqnnStaircaseGradient")
     .Input("mask_thresholds: float")
     .Input("mask_steps: float")
     .Input("mask_base: float")
+    .Input("rungs: uint8")
     .Output("dx: float")
     .Output("dsteps: float")
     .Output("dbase: float")
     .Output("dscale: float")
+    .Attr("keep: bool")
     .SetShapeFn([](InferenceContext* c) {
       const int like[] = {0, 3, 4, 5};
       for (int i = 0; i < 4; ++i) c->set_output(i, c->input(like[i]));

@@ -104,7 +104,7 @@ constexpr int kFew = 40;
 class Finder {
  public:
   Finder(const Ladder& ladder, int64_t elements) : ladder_(ladder) {
-    if (ladder.size() > kFew) cells_.emplace(ladder, elements);
+    if (ladder.size() > kFew && elements > 0) cells_.emplace(ladder, elements);
   }
 
   void Find(const float* x, int count, int32_t* rungs) const {

@@ -1,4 +1,6 @@
 // Staircase: y = scale (base + sum_k steps_k [x > scale thresholds_k]), and its gradient.
+//
+// Where finding the rung of an element costs most, the staircase keeps it for the gradient, which needs it too: as a byte.
 #pragma once
 
 #include "ladder.h"
@@ -9,40 +11,67 @@ TARGETS void LookUp(const float* levels, const int32_t* rungs, int64_t count, fl
   for (int64_t i = 0; i < count; ++i) y[i] = levels[rungs[i]];
 }
 
+TARGETS void Pack(const int32_t* rungs, int64_t count, uint8_t* bytes) {
+  for (int64_t i = 0; i < count; ++i) bytes[i] = static_cast<uint8_t>(rungs[i]);
+}
+
+TARGETS void Unpack(const uint8_t* bytes, int64_t count, int32_t* rungs) {
+  for (int64_t i = 0; i < count; ++i) rungs[i] = bytes[i];
+}
+
+// Rises of level at each rung: `first` below all, and every step at the rung that its threshold has become.
+template <typename Number>
+std::vector<Number> Rises(const Ladder& ladder, size_t from, const float* steps, size_t count, float first) {
+  std::vector<Number> rises(ladder.size() + 1, 0);
+  rises[0] = first;
+  for (size_t k = 0; k < count; ++k)
+    if (const int rung = ladder.rung[from + k]; rung >= 0) rises[rung + 1] += steps[k];
+  return rises;
+}
+
 class StaircaseOp : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit StaircaseOp(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("keep", &keep_));
+  }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& input = context->input(0);
-    const Tensor& given = context->input(2);
-    OP_REQUIRES(context, context->input(1).NumElements() == given.NumElements(),
+    const int64_t size = input.NumElements(), count = context->input(1).NumElements();
+    OP_REQUIRES(context, count == context->input(2).NumElements(),
                 absl::InvalidArgumentError("Expected one step for each threshold."));
-    const float* steps = given.flat<float>().data();
+    const float* steps = context->input(2).flat<float>().data();
     const float scale = context->input(4).flat<float>()(0);
     Ladder ladder;
-    ladder.Add(context->input(1), scale, steps);
-    std::vector<double> rises(ladder.size() + 1, 0.0);
-    rises[0] = context->input(3).flat<float>()(0);
-    for (size_t k = 0; k < ladder.rung.size(); ++k)
-      if (ladder.rung[k] >= 0) rises[ladder.rung[k] + 1] += steps[k];
-    std::vector<float> levels(rises.size());
+    ladder.Add(context->input(1), scale, keep_ ? nullptr : steps);
+    if (keep_) ladder.Add(context->input(5), scale, context->input(6).flat<float>().data());
+    OP_REQUIRES(context, !keep_ || ladder.size() < 256,
+                absl::InvalidArgumentError("Expected at most 255 thresholds, so that a rung is a byte."));
+    std::vector<float> levels(ladder.size() + 1);
     double sum = 0;
-    for (size_t k = 0; k < rises.size(); ++k) levels[k] = static_cast<float>(sum += rises[k]) * scale;
+    size_t rung = 0;
+    for (double rise : Rises<double>(ladder, 0, steps, count, context->input(3).flat<float>()(0)))
+      levels[rung++] = static_cast<float>(sum += rise) * scale;
 
-    Tensor* output = nullptr;
-    OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({0}, 0, input.shape(), &output));
+    Tensor *output = nullptr, *kept = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, input.shape(), &output));
+    OP_REQUIRES_OK(context, context->allocate_output(1, keep_ ? input.shape() : TensorShape({0}), &kept));
     const float* x = input.flat<float>().data();
     float* y = output->flat<float>().data();
-    const Finder finder(ladder, input.NumElements());
-    ForEachChunk(context, input.NumElements(), finder.Nanoseconds() + 0.3, [&](int64_t, int64_t first, int64_t count) {
+    uint8_t* bytes = kept->flat<uint8_t>().data();
+    const Finder finder(ladder, size);
+    ForEachChunk(context, size, finder.Nanoseconds() + 0.3, [&](int64_t, int64_t first, int64_t count) {
       ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t at, int64_t n) {
         alignas(64) int32_t rungs[kTile];
         finder.Find(tile, completed, rungs);
         LookUp(levels.data(), rungs, n, y + at);
+        if (keep_) Pack(rungs, n, bytes + at);
       });
     });
   }
+
+ private:
+  bool keep_ = false;
 };
 
 // sums_k += sum of dy over x > t_k, for `kSums` thresholds at a time.
@@ -124,23 +153,25 @@ class Histogram {
 
 class StaircaseGradientOp : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit StaircaseGradientOp(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("keep", &keep_));
+  }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& input = context->input(0);
     const int64_t size = input.NumElements();
     OP_REQUIRES(context, context->input(1).NumElements() == size,
                 absl::InvalidArgumentError("Expected a gradient of the shape of x."));
+    OP_REQUIRES(context, !keep_ || context->input(9).NumElements() == size,
+                absl::InvalidArgumentError("Expected a kept rung for each element of x."));
     const float* x = input.flat<float>().data();
     const float* dy = context->input(1).flat<float>().data();
     const float* steps = context->input(3).flat<float>().data();
     const float base = context->input(4).flat<float>()(0), scale = context->input(5).flat<float>()(0);
-    const float mask_base = context->input(8).flat<float>()(0);
-    Ladder ladder;
-    ladder.Add(context->input(2), scale, nullptr);
     const float* mask_steps = context->input(7).flat<float>().data();
-    Ladder mask;
-    mask.Add(context->input(6), scale, mask_steps);
+    const float mask_base = context->input(8).flat<float>()(0);
+    const uint8_t* kept = context->input(9).flat<uint8_t>().data();
+    const int64_t count = context->input(2).NumElements(), masks = context->input(6).NumElements();
 
     Tensor* outputs[4];
     for (int i = 0; i < 4; ++i) {
@@ -148,22 +179,21 @@ class StaircaseGradientOp : public OpKernel {
       OP_REQUIRES_OK(context, context->allocate_output(i, context->input(like[i]).shape(), &outputs[i]));
     }
     float* dx = outputs[0]->flat<float>().data();
-    const bool few = ladder.size() + mask.size() <= kFew;
+    Ladder ladder, mask;
+    ladder.Add(context->input(2), scale, nullptr);
+    mask.Add(context->input(6), scale, mask_steps);
+    const bool few = !keep_ && ladder.size() + mask.size() <= kFew;
     // Of many thresholds those of the mask are found together with the others.
     if (!few) ladder.Add(context->input(6), scale, mask_steps);
-    const Ladder& masked = few ? mask : ladder;
-    const size_t first_mask = masked.rung.size() - mask.rung.size();
-    std::vector<float> rises(masked.size() + 1, 0.0f);
-    for (size_t k = 0; k < mask.rung.size(); ++k)
-      if (const int rung = masked.rung[first_mask + k]; rung >= 0) rises[rung + 1] += mask_steps[k];
+    const std::vector<float> rises =
+        few ? Rises<float>(mask, 0, mask_steps, masks, mask_base) : Rises<float>(ladder, count, mask_steps, masks, mask_base);
     std::vector<float> shares = rises;
-    shares[0] = mask_base;
     for (size_t rung = 1; rung < shares.size(); ++rung) shares[rung] += shares[rung - 1];
 
-    const Finder finder(ladder, size);
+    const Finder finder(ladder, keep_ ? 0 : size);
     const int rungs = ladder.size(), total = rungs, passed = rungs + 1, width = rungs + 2;
     std::vector<double> sums(width * Chunks(size), 0.0);
-    const double cost = few ? 0.06 * rungs + 0.5 + 0.05 * mask.size() : finder.Nanoseconds() + 1.5;
+    const double cost = few ? 0.06 * rungs + 0.5 + 0.05 * mask.size() : 1.5 + (keep_ ? 0 : finder.Nanoseconds());
     ForEachChunk(context, size, cost, [&](int64_t chunk, int64_t first, int64_t count) {
       double* own = &sums[chunk * width];
       Histogram histogram(few ? 0 : rungs);
@@ -177,7 +207,12 @@ class StaircaseGradientOp : public OpKernel {
           Pass(tile, gradient, completed, mask.thresholds.data(), rises.data() + 1, mask.size(), mask_base, out,
                own + total, own + passed);
         } else {
-          finder.Find(tile, completed, found);
+          if (keep_) {
+            Unpack(kept + at, n, found);
+            std::fill(found + n, found + completed, 0);
+          } else {
+            finder.Find(tile, completed, found);
+          }
           histogram.Add(found, gradient, completed);
           PassByRung(tile, gradient, found, completed, shares.data(), out, own + passed);
         }
@@ -189,7 +224,7 @@ class StaircaseGradientOp : public OpKernel {
 
     float* dsteps = outputs[1]->flat<float>().data();
     double stepped = base * sums[total];
-    for (int64_t k = 0; k < outputs[1]->NumElements(); ++k) {
+    for (int64_t k = 0; k < count; ++k) {
       const double above = ladder.rung[k] < 0 ? 0 : sums[ladder.rung[k]];
       dsteps[k] = static_cast<float>(above * scale);
       stepped += above * steps[k];
@@ -197,6 +232,9 @@ class StaircaseGradientOp : public OpKernel {
     outputs[2]->flat<float>()(0) = static_cast<float>(sums[total] * scale);
     outputs[3]->flat<float>()(0) = static_cast<float>(stepped - sums[passed] / scale);
   }
+
+ private:
+  bool keep_ = false;
 };
 
 }  // namespace autoqnn
