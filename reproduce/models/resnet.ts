@@ -1,14 +1,18 @@
 import { tf } from "../../sdk/index.js";
 
-/** A residual network for small images (He et al., 2015, section 4.2). */
+/** A residual network (He et al., 2015). */
 export interface ResNetOptions {
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
-  /** Channels of the three groups of blocks. */
-  readonly channels?: readonly [number, number, number];
+  /** Channels of each group of blocks; the size halves from group to group. */
+  readonly channels?: readonly number[];
   readonly blocksPerGroup: number;
+  /** Kernel size of the first convolution. */
+  readonly stemSize?: number;
   /** Stride of the first convolution; 2 quarters the work on images that can spare the resolution. */
   readonly stemStride?: 1 | 2;
+  /** A 3x3 maximum with stride 2 after the first convolution, as for large images. */
+  readonly stemPool?: boolean;
   readonly seed?: number;
 }
 
@@ -23,13 +27,24 @@ export const resnet8 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.Laye
 export const resnet20 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
   resnet({ ...options, blocksPerGroup: 3 });
 
+/** ResNet18 for large images: four groups of two blocks, 17 convolutions and one dense layer, projections apart. */
+export const resnet18 = (options: Omit<ResNetOptions, "blocksPerGroup" | "channels">): tf.LayersModel =>
+  resnet({
+    ...{ stemSize: 7, stemStride: 2, stemPool: true },
+    ...options,
+    channels: [64, 128, 256, 512],
+    blocksPerGroup: 2,
+  });
+
 /** The network of `options`, with fresh weights that follow from `seed`. Shortcuts that change shape are 1x1 convolutions. */
 export function resnet({
   inputShape,
   classes,
   channels = [16, 32, 64],
   blocksPerGroup,
+  stemSize = 3,
   stemStride = 1,
+  stemPool = false,
   seed = 0,
 }: ResNetOptions): tf.LayersModel {
   let drawn = 0;
@@ -58,7 +73,11 @@ export function resnet({
     tf.layers.activation({ name, activation: "relu" }).apply(x) as tf.SymbolicTensor;
 
   const input = tf.input({ shape: [...inputShape], name: "image" });
-  let x = relu(convolve(input, "stem", channels[0], 3, stemStride), "stem_relu");
+  let x = relu(convolve(input, "stem", channels[0]!, stemSize, stemStride), "stem_relu");
+  if (stemPool) {
+    const pool = tf.layers.maxPooling2d({ name: "stem_pool", poolSize: 3, strides: 2, padding: "same" });
+    x = pool.apply(x) as tf.SymbolicTensor;
+  }
   for (const [group, filters] of channels.entries()) {
     for (let block = 0; block < blocksPerGroup; block++) {
       const name = `group${group + 1}_block${block + 1}`;
@@ -83,6 +102,6 @@ export function resnet({
   return tf.model({
     inputs: input,
     outputs: classify.apply(pooled.apply(x)) as tf.SymbolicTensor,
-    name: `resnet${2 + 6 * blocksPerGroup}`,
+    name: `resnet${2 + 2 * channels.length * blocksPerGroup}`,
   });
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { AnyRun, LearnRun, Score, SearchRun } from "../train/run.js";
 import {
   bitsOverTime,
@@ -9,7 +7,7 @@ import {
   staircases,
   thetaOverTime,
 } from "./figures.js";
-import { CSS, DRAW } from "./page.js";
+import { drawing, page } from "./page.js";
 import { type Described, leftAloneTable, nodeTable, sizeTable, summaryText } from "./summary.js";
 import { asHtml, asText, escapeHtml, type Table, table } from "./table.js";
 
@@ -36,27 +34,14 @@ export interface Report {
 export function htmlReport(report: Report): string {
   const { title, model, runs, notes = [] } = report;
   const figures = figuresOf(report);
-  const drawings = figures.map(
-    ({ figure }, i) =>
-      `<figure id="figure-${i}" style="height:${figure.layout.height}px"><script type="application/json">${json(figure)}</script></figure>`,
-  );
+  const drawings = figures.map(({ figure }, i) => drawing(figure, i));
   const drawn = (section: Section): string =>
     figures.map((figure, i) => (figure.section === section ? drawings[i]! : "")).join("\n");
   const learned = runs.findLast(isLearn);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${CSS}</style>
-</head>
-<body>
-<header><h1>${escapeHtml(title)}</h1>
-${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")}
-</header>
-<main>
-<section><h2>Result</h2>
+  return page(
+    title,
+    notes,
+    `<section><h2>Result</h2>
 ${asHtml(resultTable(report))}
 <p>Accuracy and loss on ${report.quantized.count.toLocaleString("en-US")} examples, ± one standard error of the sample. 1 KB = 1000 bytes.</p>
 ${learned ? `<h3>Rounding of the learned bitwidths</h3>\n<p>${escapeHtml(verdict(learned))}</p>\n${asHtml(armTable(learned))}` : ""}
@@ -75,13 +60,8 @@ ${drawn("training")}
 </section>
 <section><h2>Origin</h2>
 <details><summary>Options and scores of every stage</summary><pre>${escapeHtml(JSON.stringify(model.provenance, undefined, 2))}</pre></details>
-</section>
-</main>
-<script>${plotly()}</script>
-<script>${DRAW}</script>
-</body>
-</html>
-`;
+</section>`,
+  );
 }
 
 type Section = "nodes" | "staircases" | "training";
@@ -189,13 +169,3 @@ function verdict({ chosen, arms }: LearnRun): string {
 
 const isSearch = (run: AnyRun): run is SearchRun => run.kind === "search";
 const isLearn = (run: AnyRun): run is LearnRun => run.kind === "learn";
-
-/** JSON that may stand inside a script element. */
-function json(value: unknown): string {
-  return JSON.stringify(value).replaceAll("<", "\\u003c");
-}
-
-function plotly(): string {
-  const path = createRequire(import.meta.url).resolve("plotly.js-dist-min/plotly.min.js");
-  return readFileSync(path, "utf8").replaceAll("</script", "<\\/script");
-}

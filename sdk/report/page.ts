@@ -1,5 +1,10 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Figure } from "./panels.js";
+import { escapeHtml } from "./table.js";
+
 /** The look of a report: one column, tables that scroll by themselves, and a plain page on paper. */
-export const CSS = `
+const CSS = `
 :root { --ink: #222; --faint: #666; --line: #ddd; --accent: #0072B2; }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--ink); background: #f5f6f8; font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -27,10 +32,48 @@ pre { font-size: 12px; overflow-x: auto; background: #f5f6f8; padding: 12px; bor
 `;
 
 /** Draws every figure from the JSON inside it. */
-export const DRAW = `
+const DRAW = `
 for (const element of document.querySelectorAll("figure")) {
   const figure = JSON.parse(element.querySelector("script").textContent);
   element.textContent = "";
   Plotly.newPlot(element, figure.data, figure.layout, { responsive: true, displaylogo: false });
 }
 `;
+
+/** A figure's place on a page, with its data. */
+export const drawing = (figure: Figure, index: number): string =>
+  `<figure id="figure-${index}" style="height:${figure.layout.height}px"><script type="application/json">${json(figure)}</script></figure>`;
+
+/** One HTML file that needs no other: a title, paragraphs of text under it, and the sections of `body`. */
+export function page(title: string, notes: readonly string[], body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${CSS}</style>
+</head>
+<body>
+<header><h1>${escapeHtml(title)}</h1>
+${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")}
+</header>
+<main>
+${body}
+</main>
+<script>${plotly()}</script>
+<script>${DRAW}</script>
+</body>
+</html>
+`;
+}
+
+/** JSON that may stand inside a script element. */
+function json(value: unknown): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
+}
+
+function plotly(): string {
+  const path = createRequire(import.meta.url).resolve("plotly.js-dist-min/plotly.min.js");
+  return readFileSync(path, "utf8").replaceAll("</script", "<\\/script");
+}
