@@ -1,6 +1,7 @@
 // Ladders: the ascending thresholds of a staircase, and how many of them lie below an element.
 #pragma once
 
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -42,19 +43,17 @@ struct Ladder {
 class Cells {
  public:
   Cells(const Ladder& ladder, int64_t elements) : thresholds_(ladder.thresholds) {
-    int cells = kFewest;
+    int cells = kFewestCells;
     // Cells beyond the processor's nearest cache, or beyond what the elements repay, cost more than they save.
-    while (cells < kMost && cells < 32 * ladder.size() && 8 * cells < elements) cells *= 2;
-    start_.assign(cells + 1, 0);
+    while (cells < kMostCells && cells < 32 * ladder.size() && 8 * cells < elements) cells *= 2;
+    std::vector<int> start(cells + 1, 0);
     low_ = thresholds_.front();
     top_ = static_cast<float>(cells - 1);
     per_unit_ = static_cast<float>(cells) / (thresholds_.back() - low_);
-    for (float t : thresholds_) ++start_[CellOf(t) + 1];
-    int deepest = 0;
-    for (int cell = 0; cell < cells; ++cell) {
-      deepest = std::max(deepest, start_[cell + 1]);
-      start_[cell + 1] += start_[cell];
-    }
+    for (float t : thresholds_) ++start[CellOf(t) + 1];
+    const int deepest = *std::max_element(start.begin(), start.end());
+    std::partial_sum(start.begin(), start.end(), start.begin());
+    start_.assign(start.begin(), start.end());
     while (2 * stride_ <= deepest) stride_ *= 2;
     thresholds_.insert(thresholds_.end(), 2 * stride_, std::numeric_limits<float>::infinity());
   }
@@ -62,7 +61,7 @@ class Cells {
   void Find(const float* x, int count, int32_t* rungs) const;
 
  private:
-  static constexpr int kFewest = 1024, kMost = 16384;
+  static constexpr int kFewestCells = 1024, kMostCells = 16384;
 
   INLINE int CellOf(float x) const {
     const float cell = (x - low_) * per_unit_;
@@ -71,20 +70,37 @@ class Cells {
   }
 
   std::vector<float> thresholds_;
-  // How many thresholds lie in the cells before.
-  std::vector<int32_t> start_;
+  // How many thresholds lie in the cells before. In 16 bits, of which the nearest cache holds twice as many.
+  std::vector<uint16_t> start_;
   float low_, top_, per_unit_;
   // The largest power of two that is no more than the thresholds of the fullest cell.
   int stride_ = 1;
 };
 
+// Keeps a loop of loads from becoming one of gathers, which take longer than the loads themselves.
+INLINE int Alone(int index) {
+  asm("" : "+r"(index));
+  return index;
+}
+
 TARGETS void Cells::Find(const float* x, int count, int32_t* rungs) const {
-  const float* t = thresholds_.data();
-  const int32_t* start = start_.data();
-  for (int i = 0; i < count; ++i) rungs[i] = start[CellOf(x[i])];
-  for (int stride = stride_; stride > 0; stride /= 2) {
-    // Behind the last threshold of its cell an element meets those of later cells, which lie above it.
-    for (int i = 0; i < count; ++i) rungs[i] += x[i] > t[rungs[i] + stride - 1] ? stride : 0;
+  alignas(64) float middle[kTile];
+  const uint16_t* start = start_.data();
+  // A copy, since the compiler cannot know that the rungs do not lie upon it.
+  int stride = stride_;
+  const float* t = thresholds_.data() + stride - 1;
+  for (int i = 0; i < count; ++i) rungs[i] = CellOf(x[i]);
+  for (int i = 0; i < count; ++i) {
+    const int rung = Alone(start[rungs[i]]);
+    rungs[i] = rung;
+    middle[i] = t[rung];
+  }
+  // Behind the last threshold of its cell an element meets those of later cells, which lie above it.
+  for (int i = 0; i < count; ++i) rungs[i] += x[i] > middle[i] ? stride : 0;
+  for (stride /= 2; stride > 0; stride /= 2) {
+    t = thresholds_.data() + stride - 1;
+    for (int i = 0; i < count; ++i) middle[i] = t[Alone(rungs[i])];
+    for (int i = 0; i < count; ++i) rungs[i] += x[i] > middle[i] ? stride : 0;
   }
 }
 
@@ -99,12 +115,14 @@ TARGETS void Count(const float* x, int count, const float* thresholds, int size,
 
 // Up to so many thresholds are compared one by one, with whole vectors.
 constexpr int kFew = 40;
+// Up to so many are found in cells.
+constexpr int kMost = std::numeric_limits<uint16_t>::max();
 
 // Rungs of elements, by whichever way is quicker.
 class Finder {
  public:
   Finder(const Ladder& ladder, int64_t elements) : ladder_(ladder) {
-    if (ladder.size() > kFew && elements > 0) cells_.emplace(ladder, elements);
+    if (ladder.size() > kFew && ladder.size() <= kMost && elements > 0) cells_.emplace(ladder, elements);
   }
 
   void Find(const float* x, int count, int32_t* rungs) const {
