@@ -113,6 +113,33 @@ TARGETS void Count(const float* x, int count, const float* thresholds, int size,
   }
 }
 
+// Levels that lie in vectors of the processor, where the level of a rung is a permutation away.
+constexpr int kLevelVectors = 32 / kLanes;
+
+template <int kVectors>
+INLINE void ClimbIn(const float* x, int count, const float* thresholds, int size, const float* levels, float* y) {
+  Floats table[kVectors] = {};
+  std::memcpy(table, levels, (size + 1) * sizeof(float));
+  for (int i = 0; i < count; i += kStride) {
+    Ints rung[kAtOnce] = {};
+    for (int k = 0; k < size; ++k)
+      for (int v = 0; v < kAtOnce; ++v) rung[v] -= (Ints)(Load(x + i + v * kLanes) > All(thresholds[k]));
+    for (int v = 0; v < kAtOnce; ++v) {
+      Floats level = Permuted(table[0], rung[v]);
+      for (int t = 1; t < kVectors; ++t) level = rung[v] < t * kLanes ? level : Permuted(table[t], rung[v]);
+      Store(y + i + v * kLanes, level);
+    }
+  }
+}
+
+// The levels of elements, of at most 31 thresholds.
+TARGETS void Climb(const float* x, int count, const float* thresholds, int size, const float* levels, float* y) {
+  const int vectors = size / kLanes + 1;
+  vectors <= kLevelVectors / 4   ? ClimbIn<kLevelVectors / 4>(x, count, thresholds, size, levels, y)
+  : vectors <= kLevelVectors / 2 ? ClimbIn<kLevelVectors / 2>(x, count, thresholds, size, levels, y)
+                                 : ClimbIn<kLevelVectors>(x, count, thresholds, size, levels, y);
+}
+
 // Up to so many thresholds are compared one by one, with whole vectors.
 constexpr int kFew = 40;
 // Up to so many are found in cells.

@@ -60,9 +60,17 @@ class StaircaseOp : public OpKernel {
     float* y = output->flat<float>().data();
     uint8_t* bytes = kept->flat<uint8_t>().data();
     const Finder finder(ladder, size);
+    const bool climb = !keep_ && ladder.size() < kLanes * kLevelVectors;
     ForEachChunk(context, size, finder.Nanoseconds() + 0.3, [&](int64_t, int64_t first, int64_t count) {
       ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t at, int64_t n) {
+        alignas(64) float full[kTile];
         alignas(64) int32_t rungs[kTile];
+        if (climb) {
+          float* out = n == completed ? y + at : full;
+          Climb(tile, completed, ladder.thresholds.data(), ladder.size(), levels.data(), out);
+          if (out == full) std::memcpy(y + at, full, n * sizeof(float));
+          return;
+        }
         finder.Find(tile, completed, rungs);
         LookUp(levels.data(), rungs, n, y + at);
         if (keep_) Pack(rungs, n, bytes + at);

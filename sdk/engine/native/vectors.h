@@ -54,6 +54,16 @@ INLINE void Store(float* p, Floats v) { *reinterpret_cast<Floats*>(p) = v; }
 INLINE Floats All(float v) { return v - Floats{}; }
 INLINE Floats If(Ints condition, Floats v) { return (Floats)(condition & (Ints)v); }
 INLINE Floats Magnitude(Floats v) { return (Floats)((Ints)v & 0x7fffffff); }
+// The elements of `v` at `places`, of which only the lowest bits count.
+INLINE Floats Permuted(Floats v, Ints places) {
+#ifdef __clang__
+  Floats result;
+  for (int lane = 0; lane < kLanes; ++lane) result[lane] = v[places[lane] & (kLanes - 1)];
+  return result;
+#else
+  return __builtin_shuffle(v, places);
+#endif
+}
 INLINE double Sum(const Floats (&vectors)[kAtOnce]) {
   double sum = 0;
   for (const Floats& v : vectors)
