@@ -170,7 +170,7 @@ export function adam(
 }
 
 /**
- * Numbers in [0, 1): a pure function of shape and seed, drawn on the device, the same on every engine.
+ * Numbers in [0, 1): a pure function of shape and seed, drawn on the device, the same on every engine. XLA draws others.
  *
  * @param seed int32 [2]
  * @example

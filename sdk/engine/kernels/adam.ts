@@ -27,7 +27,7 @@ export const adamKernels = [
     kernelName: ADAM_KERNEL,
     backendName: "tensorflow",
     kernelFunc: (call: Call & { backend: NativeBackend }) => {
-      if (call.backend.isUsingGpuDevice) return adamExpression(call);
+      if (call.backend.expressions) return adamExpression(call);
       const { x, gradient, m, v, rate } = call.inputs;
       const { beta1, beta2, epsilon } = call.attrs;
       return operation(

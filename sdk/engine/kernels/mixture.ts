@@ -151,6 +151,7 @@ function held(thresholds: tf.Tensor1D, within: Table["within"]): tf.Tensor1D {
 
 /** Whose threshold each is, [K, C] of 0 and 1: as a matrix, because the gradient of a gather would scatter. */
 function owners({ owner, bases }: Table): tf.Tensor2D {
+  if (bases.length === 1) return tf.ones([owner.length, 1]);
   return tf.cast(tf.oneHot(tf.tensor1d([...owner], "int32"), bases.length), "float32") as tf.Tensor2D;
 }
 
@@ -200,13 +201,13 @@ export const mixtureKernels = [
     kernelName: MIXTURE_KERNEL,
     backendName: "tensorflow",
     kernelFunc: (call: Call & { backend: NativeBackend }) =>
-      call.backend.isUsingGpuDevice ? mixtureExpression(call) : onNative(call),
+      call.backend.expressions ? mixtureExpression(call) : onNative(call),
   },
   {
     kernelName: MIXTURE_GRADIENT_KERNEL,
     backendName: "tensorflow",
     kernelFunc: (call: GradientCall & { backend: NativeBackend }) =>
-      call.backend.isUsingGpuDevice ? mixtureGradientExpression(call) : gradientOnNative(call),
+      call.backend.expressions ? mixtureGradientExpression(call) : gradientOnNative(call),
   },
 ];
 

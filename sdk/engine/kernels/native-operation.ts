@@ -2,7 +2,8 @@ import type { KernelBackend, Tensor, TensorInfo } from "@tensorflow/tfjs";
 
 /** What the kernels here use of tfjs's backend on TensorFlow. */
 export interface NativeBackend extends KernelBackend {
-  readonly isUsingGpuDevice: boolean;
+  /** The project's own operations are expressions of TensorFlow's: a GPU has no kernels of ours, and XLA compiles none. */
+  readonly expressions: boolean;
   readonly binding: Readonly<Record<string, number>>;
   executeMultipleOutputs(
     operation: string,

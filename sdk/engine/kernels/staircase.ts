@@ -158,7 +158,7 @@ export const staircaseKernels = [
     kernelName: STAIRCASE_KERNEL,
     backendName: "tensorflow",
     kernelFunc: ({ inputs, backend }: Call & { backend: NativeBackend }) => {
-      if (backend.isUsingGpuDevice) return [staircaseExpression({ inputs, backend }), tf.zeros([0])];
+      if (backend.expressions) return [staircaseExpression({ inputs, backend }), tf.zeros([0])];
       const { x, thresholds, steps, base, scale, maskThresholds, maskSteps } = inputs;
       return operation(
         {
@@ -178,7 +178,7 @@ export const staircaseKernels = [
       inputs,
       backend,
     }: GradientCall & { inputs: { readonly kept: tf.Tensor }; backend: NativeBackend }) => {
-      if (backend.isUsingGpuDevice) return gradientExpression({ inputs, backend });
+      if (backend.expressions) return gradientExpression({ inputs, backend });
       const { x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase, kept } = inputs;
       return operation(
         {

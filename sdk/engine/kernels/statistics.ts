@@ -69,7 +69,7 @@ export const statisticsKernels = [
     kernelName: STATISTICS_KERNEL,
     backendName: "tensorflow",
     kernelFunc: ({ inputs, attrs, backend }: Call & { backend: NativeBackend }) =>
-      backend.isUsingGpuDevice
+      backend.expressions
         ? statisticsExpression(inputs.x, attrs.only)
         : operation(
             { backend, type: STATISTICS_KERNEL, inputs: [inputs.x], outputs: 1 },

@@ -31,8 +31,8 @@ export interface Graph {
     inputs: readonly number[],
     outputs: number,
   ): Metadata[];
-  /** Turns the graph into a function of the context and returns the function's name. */
-  finish(label: string, inputs: readonly number[], outputs: readonly number[]): string;
+  /** Turns the graph into a function of the context, compiled by XLA if asked for, and returns the function's name. */
+  finish(label: string, inputs: readonly number[], outputs: readonly number[], xla: boolean): string;
 }
 
 /** One stretch of time on one of TensorFlow's threads, in milliseconds; an operation's name ends in ":" and its type. */
@@ -101,6 +101,20 @@ function threads(): number {
     "bad-option",
     `Expected a number of threads from 1 to 1024, received "${asked}" at AUTOQNN_THREADS.`,
     "Set another number, or unset it to use every core.",
+  );
+}
+
+/**
+ * Whether steps are compiled by XLA: AUTOQNN_XLA, or on a GPU. There it fuses the expressions that stand for our kernels;
+ * on a processor the kernels are quicker.
+ */
+export function xla(gpu: boolean): boolean {
+  const asked = process.env.AUTOQNN_XLA || (gpu ? "1" : "0");
+  if (asked === "0" || asked === "1") return asked === "1";
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected "0" or "1", received "${asked}" at AUTOQNN_XLA.`,
+    "Unset it to compile with XLA on a GPU only.",
   );
 }
 

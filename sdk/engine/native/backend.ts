@@ -98,8 +98,15 @@ export class NativeBackend extends NodeJSKernelBackend {
   private readonly traced = new Set<tf.DataId>();
   private readonly variables = new Map<tf.DataId, string>();
 
-  constructor(readonly addon: Addon) {
+  readonly expressions: boolean;
+
+  /** @param xla whether steps are compiled by XLA */
+  constructor(
+    readonly addon: Addon,
+    readonly xla: boolean,
+  ) {
     super(new Binding(addon), "@tensorflow/tfjs-node-gpu");
+    this.expressions = xla || addon.isUsingGpuDevice();
   }
 
   /** Throws where the body of one step runs another step. */

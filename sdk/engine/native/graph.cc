@@ -125,7 +125,7 @@ Napi::Value Graph::Operation(const Napi::CallbackInfo& info) {
   return outputs;
 }
 
-// finish(label, inputIds, outputIds): the name under which the context knows the function
+// finish(label, inputIds, outputIds, xla): the name under which the context knows the function
 Napi::Value Graph::Finish(const Napi::CallbackInfo& info) {
   static std::atomic<uint64_t> number{0};
   const std::string name = TextFrom(info[0]) + "_" + std::to_string(number++);
@@ -136,7 +136,11 @@ Napi::Value Graph::Finish(const Napi::CallbackInfo& info) {
       TF_GraphToFunction(graph_, name.c_str(), 0, -1, nullptr, static_cast<int>(inputs.size()), inputs.data(),
                          static_cast<int>(outputs.size()), outputs.data(), nullptr, nullptr, nullptr, status);
   status.Check(name);
-  TFE_ContextAddFunction(Context(), function, status);
+  if (info[3].As<Napi::Boolean>().Value()) {
+    // A serialized tensorflow.AttrValue { b: true }, whose C++ class is not part of the C API.
+    TF_FunctionSetAttrValueProto(function, "_XlaMustCompile", "\x28\x01", 2, status);
+  }
+  if (TF_GetCode(status) == TF_OK) TFE_ContextAddFunction(Context(), function, status);
   TF_DeleteFunction(function);
   status.Check(name);
   return Napi::String::New(info.Env(), name);

@@ -3,7 +3,7 @@ import { AutoqnnError } from "../../errors.js";
 import { checkedInputs, checkedOutputs, disposedStep } from "../contract.js";
 import type { Engine, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
-import { openAddon, reason } from "./addon.js";
+import { openAddon, reason, xla } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
 import { registerGather } from "./gather.js";
 import { Trace } from "./trace.js";
@@ -79,7 +79,7 @@ class NativeStep implements Step {
 
   private trace(names: readonly string[], data: readonly TensorData[]): Traced {
     const { backend, name } = this;
-    const trace = new Trace(backend.addon, name);
+    const trace = new Trace(backend.addon, name, backend.xla);
     let outputs: TensorMap = {};
     let ids: number[] = [];
     try {
@@ -134,7 +134,8 @@ function registeredBackend(): NativeBackend {
       "Do not import @tensorflow/tfjs-node beside autoqnn.",
     );
   }
-  const backend = new NativeBackend(openAddon());
+  const addon = openAddon();
+  const backend = new NativeBackend(addon, xla(addon.isUsingGpuDevice()));
   registerGather(backend.addon);
   tf.registerBackend(BACKEND, () => backend, 3);
   return backend;

@@ -55,6 +55,7 @@ export class Trace {
   constructor(
     private readonly addon: Addon,
     readonly step: string,
+    private readonly xla: boolean,
   ) {
     this.graph = new addon.Graph();
   }
@@ -173,7 +174,7 @@ export class Trace {
     if (this.refusal !== undefined) throw this.refusal;
     const values = [...this.captures.values()].map((capture) => capture.value);
     const label = this.step.replace(/\W/g, "_").replace(/^_*/, "step_");
-    return this.graph.finish(label, [...this.inputs, ...values], outputs);
+    return this.graph.finish(label, [...this.inputs, ...values], outputs, this.xla);
   }
 
   /** Lets go of the captured tensors. */
