@@ -12,7 +12,7 @@ import { notes, type Results, read, targetTable, text, timeTable, write } from "
 
 const HELP = `Times one training step of ours and of its peers, turn by turn in one run.
 
-  npm run bench -- [--networks resnet20,resnet18] [--methods NAME,...] [--rounds 20] [--steps 10] [--seconds 4]
+  npm run bench -- [--networks resnet20,resnet18] [--methods NAME,...] [--rounds 15] [--steps 8] [--seconds 3]
                    [--seed 0] [--figure] [--results DIR] [--out DIR] [--print]
 
 methods: ${METHODS.map(({ id }) => id).join(", ")}
@@ -30,9 +30,9 @@ const { values: options } = parseArgs({
   options: {
     networks: { type: "string" },
     methods: { type: "string" },
-    rounds: { type: "string", default: "20" },
-    steps: { type: "string", default: "10" },
-    seconds: { type: "string", default: "4" },
+    rounds: { type: "string", default: "15" },
+    steps: { type: "string", default: "8" },
+    seconds: { type: "string", default: "3" },
     seed: { type: "string", default: "0" },
     figure: { type: "boolean", default: false },
     results: { type: "string", default: "reproduce/bench/results/speed" },

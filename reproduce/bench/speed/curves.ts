@@ -17,7 +17,7 @@ interface Panel {
 const DEPTH = 20;
 const method = (id: string): Method => METHODS.find((row) => row.id === id)!;
 const FP32 = method("fp32");
-const COMPARED = [method("one-scheme"), method("qss"), method("qpl")];
+const COMPARED = [method("one-scheme"), method("qss")];
 const on = (network: Network) => [FP32, ...COMPARED].map((row) => ({ method: row, network }));
 
 export const PANELS: readonly Panel[] = [
@@ -75,21 +75,26 @@ export function costFigure({ panels }: Curves): Figure {
       y: panel.xs.map((x) => relative(panel, x, line + 1, panels[panel.id]!)),
     }));
   });
+  const domains = drawn.map((_, index) => [index * width + 0.02, (index + 1) * width - 0.02] as const);
   const axes = drawn.flatMap((panel, index) => {
-    const left = index * width;
-    const domain = [left + (index > 0 ? 0.05 : 0), left + width - 0.01];
+    const domain = domains[index];
     const ticks = { type: "log", tickvals: panel.xs, ticktext: panel.xs.map(String) };
     return [
       [`xaxis${index + 1}`, axis(panel.axis, { domain, anchor: `y${index + 1}`, ...ticks })],
       [
         `yaxis${index + 1}`,
-        axis(index === 0 ? "step / FP32 step" : "", { anchor: `x${index + 1}`, rangemode: "tozero" }),
+        axis(index === 0 ? "step / FP32 step" : "", {
+          anchor: `x${index + 1}`,
+          rangemode: "tozero",
+          ...(index > 0 && { matches: "y" }),
+        }),
       ],
     ] as const;
   });
   const annotations = drawn.map(({ title: text }, index) => ({
     ...{ text, showarrow: false, xref: "paper", yref: "paper", yanchor: "bottom", y: 1.02 },
-    x: (index + 0.5) * width,
+    x: (domains[index]![0] + domains[index]![1]) / 2,
+    xanchor: "center",
   }));
   return {
     data,

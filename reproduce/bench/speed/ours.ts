@@ -12,7 +12,7 @@ import { stageOf } from "./stages.js";
 
 // Our side of the bench: the counterpart of peers/worker.py, with the same commands and answers.
 
-const WARM_UP = 8;
+const WARM_UP = 6;
 
 async function main(): Promise<void> {
   const text = { type: "string" } as const;

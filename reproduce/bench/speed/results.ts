@@ -64,19 +64,19 @@ export function timeTable(outcomes: Readonly<Record<string, Outcome>>): Table {
     { title: "/ ours FP32", digits: 2, value: ({ timing }) => timing && base && timing.median / base },
     { title: "steps", value: ({ timing }) => timing?.steps },
     {
-      title: "trace and compile",
+      title: "compile",
       unit: "s",
       digits: 1,
       value: ({ timing }) => timing && timing.compile / 1000,
     },
     {
-      title: "memory of the steps",
+      title: "memory",
       unit: "MB",
       digits: 0,
       value: ({ timing }) => timing && (timing.peak - timing.before) / MEGABYTE,
     },
     {
-      title: "whole process",
+      title: "process",
       unit: "MB",
       digits: 0,
       value: ({ timing }) => timing && timing.peak / MEGABYTE,
@@ -123,6 +123,7 @@ export function notes({ machine, turns, date }: Pick<Results, "machine" | "turns
   return [
     `${processor}, ${cores} cores, ${(memory / 1e9).toFixed(0)} GB, ${system}; ${date.slice(0, 10)}. Every worker has ${cores} threads. Load in the minute before: ${load.toFixed(2)}; taken by other machines on the host during the run: ${(100 * stolen).toFixed(1)} %.`,
     `Median over all steps of ${turns.rounds} rounds; in each round every method has a turn of up to ${turns.steps} steps or ${turns.seconds} s, in an order drawn anew.`,
+    "compile: what the first steps took beyond the others; memory: resident memory that the steps add to the process, at most, tracing and compiling included; JavaScript: share of a step in which the event loop is busy.",
   ];
 }
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Callable, Mapping, NamedTuple
 
-WARM_UP = 8
+WARM_UP = 6
 
 
 class Network(NamedTuple):
