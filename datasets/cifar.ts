@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { badFile } from "./badFile.js";
 import { dataset, type ValidationOptions } from "./dataset.js";
-import type { Images } from "./gather.js";
+import type { Images } from "./images.js";
 import type { Dataset } from "./split.js";
 
 interface Form {

@@ -1,5 +1,5 @@
 import { AutoqnnError } from "../sdk/errors.js";
-import type { Images } from "./gather.js";
+import type { Images } from "./images.js";
 import { random, shuffled } from "./random.js";
 import { type Dataset, everySample, split } from "./split.js";
 

@@ -6,7 +6,7 @@ import * as zlib from "node:zlib";
 import type { AutoqnnError } from "../sdk/errors.js";
 import { badFile } from "./badFile.js";
 import { dataset, type ValidationOptions } from "./dataset.js";
-import type { Images } from "./gather.js";
+import type { Images } from "./images.js";
 import type { Dataset } from "./split.js";
 
 export interface IdxOptions extends ValidationOptions {

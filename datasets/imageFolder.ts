@@ -1,12 +1,10 @@
-import { kMaxLength } from "node:buffer";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import * as tf from "@tensorflow/tfjs";
-import { engine } from "../sdk/engine/index.js";
-import { AutoqnnError } from "../sdk/errors.js";
+import { elements } from "../sdk/engine/pipeline.js";
 import { badFile } from "./badFile.js";
 import { dataset, type ValidationOptions } from "./dataset.js";
-import type { Images } from "./gather.js";
+import { fileShape, imagesOf, inOneBlock, type Labelled } from "./imageFiles.js";
+import type { Images } from "./images.js";
 import { random, shuffled } from "./random.js";
 import type { Dataset } from "./split.js";
 
@@ -15,25 +13,29 @@ export interface ImageFolderOptions extends ValidationOptions {
   readonly size?: number | readonly [height: number, width: number];
   /** 3: red, green, blue; 1: grey. Default: 3. */
   readonly channels?: 1 | 3;
+  /**
+   * Whether images are decoded once and kept, at a byte for each number; otherwise each pass reads and decodes them anew.
+   * Default: whether all of them fit into 1 GiB.
+   */
+  readonly inMemory?: boolean;
 }
 
-interface Labelled {
-  readonly path: string;
-  readonly label: number;
-}
+const KEPT_BYTES = 2 ** 30;
 
 /**
- * Reads JPEG and PNG files, one folder per class: `directory/CLASS/*`, a tenth of which (always the same) becomes the test
- * split, or `directory/train/CLASS/*` and `directory/test/CLASS/*`. TensorFlow decodes them and resizes them bilinearly.
- * Names that begin with a dot are passed over.
+ * Reads JPEG, PNG and still GIF files, one folder per class: `directory/CLASS/*`, a tenth of which (always the same) becomes
+ * the test split, or `directory/train/CLASS/*` and `directory/test/CLASS/*`. TensorFlow decodes them and resizes them
+ * bilinearly, on several threads. Names that begin with a dot are passed over.
  *
  * @throws AutoqnnError `bad-file` naming the file, for what is no image, an empty folder, and images of several sizes where
- * no `size` is given; `engine` without the native engine, which decodes.
+ * no `size` is given; from the batch it belongs to where images are not kept in memory. `engine` without the native engine,
+ * which decodes.
  * @example
  * const data = await datasets.imageFolder("flowers/", { size: 96 });
  */
 export async function imageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const decode = await decoder(options);
+  const { size, inMemory } = options;
+  const shapeOf = await fileShape(options);
   const top = await folders(directory);
   const parted = top.includes("train") && top.includes("test");
   const classNames = parted ? await folders(join(directory, "train")) : top;
@@ -49,13 +51,14 @@ export async function imageFolder(directory: string, options: ImageFolderOptions
       "Add images, some to train and some to test on.",
     );
   }
-  const pixels = { train: await read(train, decode), test: await read(test, decode) };
-  if (pixels.test.shape.join() !== pixels.train.shape.join())
-    throw unlike(test[0]!.path, pixels.train, pixels.test);
-  return dataset(
-    { name: basename(resolve(directory)), ...pixels, classes: classNames.length, classNames },
-    options,
-  );
+  const shape = await shapeOf(train[0]!.path);
+  const kept = inMemory ?? (train.length + test.length) * elements(shape) <= KEPT_BYTES;
+  const read = async (list: readonly Labelled[]): Promise<Images> => {
+    const images = imagesOf(list, { shape, stretch: size !== undefined }, shapeOf);
+    return kept ? inOneBlock(images) : images;
+  };
+  const source = { train: await read(train), test: await read(test), classes: classNames.length, classNames };
+  return dataset({ name: basename(resolve(directory)), ...source }, options);
 }
 
 async function folders(directory: string): Promise<string[]> {
@@ -97,120 +100,4 @@ function apart(all: readonly Labelled[]): [Labelled[], Labelled[]] {
   );
   const chosen = new Set(order.subarray(0, Math.max(1, Math.floor(all.length / 10))));
   return [all.filter((_, i) => !chosen.has(i)), all.filter((_, i) => chosen.has(i))];
-}
-
-interface Decoded {
-  readonly shape: Images["shape"];
-  readonly pixels: ArrayLike<number>;
-}
-
-async function read(
-  list: readonly Labelled[],
-  decode: (bytes: Uint8Array, path: string) => Decoded,
-): Promise<Images> {
-  const decodeAt = async ({ path }: Labelled): Promise<Decoded> => {
-    const bytes = await readFile(path).catch((cause: unknown) => {
-      throw badFile(path, 0, "a readable image", "none", "Check the file and its permissions.", cause);
-    });
-    return decode(bytes, path);
-  };
-  const first = await decodeAt(list[0]!);
-  const images = room(list.length, first.shape, list[0]!.path);
-  for (const [n, entry] of list.entries()) {
-    const { shape, pixels } = n === 0 ? first : await decodeAt(entry);
-    if (shape.join() !== images.shape.join()) throw unlike(entry.path, images, { shape });
-    images.pixels.set(pixels, n * pixels.length);
-    images.labels[n] = entry.label;
-  }
-  return images;
-}
-
-function room(count: number, shape: Images["shape"], path: string): Images {
-  const bytes = shape.reduce((product, size) => product * size, count);
-  if (bytes <= kMaxLength) return { pixels: new Uint8Array(bytes), labels: new Uint16Array(count), shape };
-  const received = `${count} images of ${shape.join(" x ")}`;
-  throw badFile(path, 0, `at most ${kMaxLength} bytes of pixels`, received, "Give a smaller size.");
-}
-
-function unlike(
-  path: string,
-  expected: Pick<Images, "shape">,
-  received: Pick<Images, "shape">,
-): AutoqnnError {
-  const [all, this_] = [expected.shape.join(" x "), received.shape.join(" x ")];
-  return badFile(
-    path,
-    0,
-    `an image of ${all}, as the others`,
-    this_,
-    "Give a size, to which all are stretched.",
-  );
-}
-
-/** The two operations of tfjs's node backend that decode. */
-interface Backend {
-  decodeJpeg(
-    contents: Uint8Array,
-    channels: number,
-    ratio: number,
-    fancyUpscaling: boolean,
-    tryRecoverTruncated: boolean,
-    acceptableFraction: number,
-    dctMethod: string,
-  ): tf.Tensor3D;
-  decodePng(contents: Uint8Array, channels: number): tf.Tensor3D;
-}
-
-const FORMATS: readonly {
-  starts: string;
-  decode(backend: Backend, bytes: Uint8Array, channels: number): tf.Tensor3D;
-}[] = [
-  {
-    starts: "ffd8ff",
-    decode: (backend, bytes, channels) => backend.decodeJpeg(bytes, channels, 1, true, false, 1, ""),
-  },
-  { starts: "89504e470d0a1a0a", decode: (backend, bytes, channels) => backend.decodePng(bytes, channels) },
-];
-
-async function decoder(options: ImageFolderOptions): Promise<(bytes: Uint8Array, path: string) => Decoded> {
-  const { size, channels = 3 } = options;
-  const target = typeof size === "number" ? ([size, size] as const) : size;
-  if (target && !target.every((pixels) => Number.isInteger(pixels) && pixels > 0)) {
-    const message = `Expected a size of whole pixels, 1 or more, received ${target.join(" x ")}.`;
-    throw new AutoqnnError("bad-option", message, "Give { size: 96 } or { size: [64, 96] }.");
-  }
-  if ((await engine()).name !== "native") {
-    const message = "Expected the native engine to decode images, received the reference engine.";
-    throw new AutoqnnError("engine", message, "Unset AUTOQNN_ENGINE; autoqnn doctor tells what is missing.");
-  }
-  const backend = tf.backend() as unknown as Backend;
-  return (bytes, path) => {
-    const head = Buffer.from(bytes.subarray(0, 8)).toString("hex");
-    const format = FORMATS.find(({ starts }) => head.startsWith(starts));
-    if (!format)
-      throw badFile(path, 0, "a JPEG or PNG image", head || "an empty file", "Convert or remove the file.");
-    return tf.tidy(() => {
-      const image = decoded(() => format.decode(backend, bytes, channels), path, bytes.length);
-      const [height, width] = image.shape;
-      if (!target || (target[0] === height && target[1] === width)) {
-        return { shape: [height, width, channels], pixels: image.dataSync() };
-      }
-      const stretched = tf.image.resizeBilinear(
-        tf.tensor3d(image.dataSync(), image.shape),
-        [target[0], target[1]],
-        false,
-        true,
-      );
-      return { shape: [...target, channels], pixels: Uint8Array.from(stretched.dataSync(), Math.round) };
-    });
-  };
-}
-
-function decoded(decode: () => tf.Tensor3D, path: string, length: number): tf.Tensor3D {
-  try {
-    return decode();
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw badFile(path, length, "an undamaged image", `"${reason}"`, "Replace or remove the file.", cause);
-  }
 }

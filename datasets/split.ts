@@ -1,7 +1,9 @@
-import * as tf from "@tensorflow/tfjs";
+import type { TensorMap } from "../sdk/engine/engine.js";
+import { engine } from "../sdk/engine/index.js";
+import { moved } from "../sdk/engine/ops.js";
 import { AutoqnnError } from "../sdk/errors.js";
 import type { Batch, BatchOptions, Split } from "../sdk/index.js";
-import { gather, type Images, type Moves } from "./gather.js";
+import type { Images } from "./images.js";
 import { random, shuffled } from "./random.js";
 
 export type { Batch, BatchOptions, Split };
@@ -47,30 +49,53 @@ export function everySample(images: Images): Uint32Array {
   return Uint32Array.from({ length: images.labels.length }, (_, i) => i);
 }
 
+const body = ({ image, moves, y }: TensorMap): TensorMap => ({ x: moved(image!, moves!), y: y! });
+
 async function* stream(images: Images, samples: Uint32Array, options: BatchOptions): AsyncGenerator<Batch> {
   const { batchSize, seed, epoch = 0, augment, dropLast = false, skip = 0 } = options;
-  const order = seed === undefined ? samples : shuffled(samples, random("order", seed, epoch));
-  const moves = augment && seed !== undefined ? drawMoves(order.length, augment, seed, epoch) : undefined;
-  const end = dropLast ? order.length - (order.length % batchSize) : order.length;
-  for (let first = skip * batchSize; first < end; first += batchSize) {
-    const chosen = order.subarray(first, Math.min(first + batchSize, end));
-    const x = gather(images, chosen, moves?.subarray(3 * first));
-    const y = Int32Array.from(chosen, (sample) => images.labels[sample]!);
-    yield { x: tf.tensor(x, [chosen.length, ...images.shape]), y: tf.tensor1d(y, "int32") };
+  const whole = seed === undefined ? samples : shuffled(samples, random("order", seed, epoch));
+  const end = dropLast ? whole.length - (whole.length % batchSize) : whole.length;
+  const chosen = whole.subarray(Math.min(skip * batchSize, end), end);
+  const moves =
+    augment && seed !== undefined
+      ? drawMoves(whole.length, augment, seed, epoch).subarray(3 * skip * batchSize, 3 * end)
+      : new Int32Array(3 * chosen.length);
+  const batches = (await engine()).batches("batches", {
+    images,
+    order: Int32Array.from(chosen),
+    rows: {
+      moves: { values: moves, shape: [3] },
+      y: { values: Int32Array.from(chosen, (sample) => images.labels[sample]!), shape: [] },
+    },
+    batchSize,
+    body,
+  });
+  let given = 0;
+  try {
+    for await (const batch of batches) {
+      given += batchSize;
+      yield batch as { [Name in keyof Batch]: Batch[Name] };
+    }
+  } catch (error) {
+    await images.diagnose?.(chosen.subarray(given, given + batchSize));
+    throw error;
   }
 }
 
-/** Drawn for the whole epoch at once, so that neither skipping nor the batch size changes a sample's move. */
+/**
+ * How each sample is moved: flipped (0 or 1), rows down, columns right. Drawn for the whole epoch at once, so that neither
+ * skipping nor the batch size changes a sample's move.
+ */
 function drawMoves(
   count: number,
   augment: NonNullable<BatchOptions["augment"]>,
   seed: number,
   epoch: number,
-): Moves {
+): Int32Array {
   const draw = random("augment", seed, epoch);
   const reach = augment.shift ?? 0;
   const shift = (): number => Math.floor(draw() * (2 * reach + 1)) - reach;
-  const moves = new Int16Array(3 * count);
+  const moves = new Int32Array(3 * count);
   for (let n = 0; n < count; n++) {
     const flip = draw() < 0.5;
     moves.set([augment.flip && flip ? 1 : 0, shift(), shift()], 3 * n);

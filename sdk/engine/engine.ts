@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs";
+import type { Pipeline } from "./pipeline.js";
 
 export type TensorMap = Record<string, Tensor>;
 
@@ -47,4 +48,23 @@ export interface Engine {
    * const { loss, w } = await step.run({ w: weights, x: batch, rate: tf.scalar(0.1) });
    */
   compile(name: string, body: (inputs: TensorMap) => TensorMap): Step;
+
+  /**
+   * The batches of one pass over `pipeline`, each made while those before it are used. The caller disposes what it takes;
+   * `return()`, which leaving a `for await` calls, frees the rest.
+   *
+   * On the native engine TensorFlow's tf.data reads, decodes, stretches and cuts on the processor's threads, whatever the
+   * device, and what is compiled of the body runs there too; batches then lie on the device. The reference engine makes
+   * each batch when it is asked for, from bytes only.
+   *
+   * Rejects with AutoqnnError `engine` for a batch that fails, with TensorFlow's message, and, on the reference engine, for
+   * files; `untraceable` as steps do.
+   *
+   * @example
+   * const body = ({ image, moves, y }: TensorMap) => ({ x: moved(image!, moves!), y: y! });
+   * for await (const { x, y } of engine.batches("train", { images, order, rows: { moves, y: labels }, batchSize: 32, body })) {
+   *   tf.dispose([x!, y!]);
+   * }
+   */
+  batches(name: string, pipeline: Pipeline): AsyncGenerator<TensorMap, void>;
 }

@@ -4,6 +4,7 @@ import { activationGradients, activationKernels } from "./kernels/activations.js
 import { ADAM_KERNEL, adamKernels } from "./kernels/adam.js";
 import { BATCH_NORM_KERNEL, batchNormGradient, batchNormKernels } from "./kernels/batch-norm.js";
 import { MIXTURE_KERNEL, mixtureGradient, mixtureKernels, type Table } from "./kernels/mixture.js";
+import { MOVE_KERNEL, moveKernels } from "./kernels/move.js";
 import { STAIRCASE_GRADIENT_KERNEL, STAIRCASE_KERNEL, staircaseKernels } from "./kernels/staircase.js";
 import { STATISTICS_KERNEL, statisticsKernels } from "./kernels/statistics.js";
 import { UNIFORM_KERNEL, uniformKernels } from "./kernels/uniform.js";
@@ -16,6 +17,7 @@ const kernels = [
   batchNormKernels,
   activationKernels,
   adamKernels,
+  moveKernels,
   uniformKernels,
 ].flat();
 for (const kernel of kernels) tf.registerKernel(kernel as unknown as tf.KernelConfig);
@@ -178,4 +180,17 @@ export function adam(
  */
 export function uniform(shape: readonly number[], seed: tf.Tensor): tf.Tensor {
   return tf.engine().runKernel<tf.Tensor>(UNIFORM_KERNEL, { seed }, { shape: [...shape] });
+}
+
+/**
+ * Bytes of images as numbers from 0 to 1, each image moved: for the bodies of pipelines, which run beside the device.
+ *
+ * @param images bytes [n, height, width, channels]
+ * @param moves int32 [n, 3]: 1 to flip about the vertical axis or 0; rows down; columns right. What a shift uncovers is 0.
+ * @returns float32 of the shape of `images`
+ * @example
+ * const body = ({ image, moves, y }) => ({ x: moved(image, moves), y });
+ */
+export function moved(images: tf.Tensor, moves: tf.Tensor): tf.Tensor {
+  return tf.engine().runKernel<tf.Tensor>(MOVE_KERNEL, { images, moves });
 }

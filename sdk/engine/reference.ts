@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
+import { AutoqnnError } from "../errors.js";
 import { checkedInputs, checkedOutputs, disposedStep } from "./contract.js";
 import type { Engine, Step, TensorMap } from "./engine.js";
 import { onBackend } from "./on-backend.js";
+import { elements, type Pipeline, runsOf } from "./pipeline.js";
 
 const BACKEND = "cpu";
 
@@ -37,8 +39,45 @@ function cloned(names: readonly string[], tensors: TensorMap): TensorMap {
   return Object.fromEntries(names.map((name) => [name, tensors[name]!.clone()]));
 }
 
+async function* referenceBatches(name: string, pipeline: Pipeline): AsyncGenerator<TensorMap, void> {
+  const { images, order, rows, body } = pipeline;
+  if (images.files !== undefined) {
+    throw new AutoqnnError(
+      "engine",
+      `Expected bytes of images at "${name}", received files, which the reference engine does not decode.`,
+      "Unset AUTOQNN_ENGINE to use the native engine.",
+    );
+  }
+  const imageSize = elements(images.shape);
+  for (const { first: start, size, count } of runsOf(pipeline)) {
+    for (let first = start; first < start + size * count; first += size) {
+      const bytes = new Int32Array(size * imageSize);
+      order.subarray(first, first + size).forEach((image, n) => {
+        bytes.set(images.pixels.subarray(image * imageSize, (image + 1) * imageSize), n * imageSize);
+      });
+      yield onBackend(BACKEND, () =>
+        tf.tidy(() => {
+          const inputs: TensorMap = { image: tf.tensor(bytes, [size, ...images.shape], "int32") };
+          for (const [key, { values, shape }] of Object.entries(rows)) {
+            const width = elements(shape);
+            const mine = values.slice(first * width, (first + size) * width);
+            inputs[key] = tf.tensor(mine, [size, ...shape], "int32");
+          }
+          const outputs = checkedOutputs(name, body(inputs));
+          return cloned(Object.keys(outputs), outputs);
+        }),
+      );
+    }
+  }
+}
+
 /** The engine on plain tfjs: slow, eager, and the measure of what the native one computes. */
 export async function referenceEngine(): Promise<Engine> {
   await tf.setBackend(BACKEND);
-  return { name: "reference", device: "cpu", compile: (name, body) => new ReferenceStep(name, body) };
+  return {
+    name: "reference",
+    device: "cpu",
+    compile: (name, body) => new ReferenceStep(name, body),
+    batches: referenceBatches,
+  };
 }

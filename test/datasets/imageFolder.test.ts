@@ -102,6 +102,61 @@ describe("datasets.imageFolder", () => {
     ]);
   });
 
+  test("gives the same batches from memory and from the files", async () => {
+    const sizes = [5, 9, 12, 16, 23];
+    const files = sizes.flatMap((size, n) =>
+      ["a", "b"].map((name) => [`${name}/${n}.png`, png(size, 28 - size, 11 * n + size)] as const),
+    );
+    const root = tree({ ...Object.fromEntries(files), "a/9.jpg": JPEG });
+    const batches = async (inMemory: boolean): Promise<Float32Array[]> => {
+      const { train } = await datasets.imageFolder(root, { size: [7, 10], validation: 0, inMemory });
+      const seen: Float32Array[] = [];
+      for await (const { x, y } of train.batches({
+        batchSize: 4,
+        seed: 3,
+        augment: { flip: true, shift: 2 },
+      })) {
+        seen.push(x.dataSync() as Float32Array, Float32Array.from(y.dataSync()));
+        tf.dispose([x, y]);
+      }
+      return seen;
+    };
+    const kept = await batches(true);
+    expect(kept.map(({ length }) => length)).toEqual([840, 4, 840, 4, 420, 2]);
+    expect(await batches(false)).toEqual(kept);
+  });
+
+  test("rounds what it stretches as Math.round does", async () => {
+    const root = tree({ "train/a/1.png": png(9, 7, 3), "test/a/1.png": png(9, 7, 3) });
+    const { train } = await datasets.imageFolder(root, { size: [6, 11], validation: 0 });
+    const [stretched] = (await read(train)).images;
+    const expected = tf.tidy(() => {
+      const image = tf.tensor3d(
+        Array.from({ length: 189 }, (_, i) => (3 + i) % 256),
+        [9, 7, 3],
+      );
+      return Array.from(tf.image.resizeBilinear(image, [6, 11], false, true).dataSync(), Math.round);
+    });
+    expect(stretched).toEqual(expected);
+  });
+
+  test.each<[string, Record<string, Uint8Array>, RegExp]>([
+    ["no image", { "train/ant/3.png": Buffer.from("hello") }, /JPEG or PNG image.*train.ant.3\.png/],
+    ["a cut JPEG", { "train/bee/3.jpg": JPEG.subarray(0, 300) }, /undamaged image.*train.bee.3\.jpg/],
+    ["another size", { "train/bee/3.png": png(3, 3, 0) }, /an image of 6 x 4 x 3.*train.bee.3\.png/],
+  ])(
+    "read from its files, names %s when its batch is made, and frees the rest",
+    async (_, extra, message) => {
+      const data = await datasets.imageFolder(parted(extra), { inMemory: false, validation: 0 });
+      const before = tf.memory().numTensors;
+      await expect(read(data.train)).rejects.toEqual(
+        expect.objectContaining({ code: "bad-file", message: expect.stringMatching(message) }),
+      );
+      expect(tf.memory().numTensors).toBe(before);
+      expect((await read(data.test)).labels).toEqual([0, 1]);
+    },
+  );
+
   test.each<[string, () => string, RegExp]>([
     [
       "mixed sizes",

@@ -21,6 +21,14 @@ export interface Attribute {
   readonly value: unknown;
 }
 
+/** A value of a graph; a shape that depends on values is null. */
+export interface GraphValue extends Omit<Metadata, "shape"> {
+  readonly shape: number[] | null;
+}
+
+/** An iterator over a dataset of tf.data. */
+export type Iterator = object & { readonly iterator: unique symbol };
+
 /** A TensorFlow graph under construction. Every method throws TensorFlow's message. */
 export interface Graph {
   placeholder(dtype: number, shape: readonly number[]): Metadata;
@@ -30,7 +38,7 @@ export interface Graph {
     attributes: readonly Attribute[],
     inputs: readonly number[],
     outputs: number,
-  ): Metadata[];
+  ): GraphValue[];
   /** Turns the graph into a function of the context, compiled by XLA if asked for, and returns the function's name. */
   finish(label: string, inputs: readonly number[], outputs: readonly number[], xla: boolean): string;
 }
@@ -60,9 +68,11 @@ export interface Addon {
   readonly TF_ATTR_BOOL: number;
   readonly TF_ATTR_TYPE: number;
   readonly TF_ATTR_SHAPE: number;
+  readonly TF_ATTR_FUNC: number;
   /** Makes the process's context, with that many threads within and between operations. */
   open(threads: number, gpu: boolean): void;
-  createTensor(shape: readonly number[], dtype: number, values: HostValues): number;
+  /** On the device, unless it is to stay on the `host`. */
+  createTensor(shape: readonly number[], dtype: number, values: HostValues, host?: boolean): number;
   /** A second id of the same tensor. */
   retainTensor(id: number): number;
   deleteTensor(id: number): void;
@@ -72,6 +82,7 @@ export interface Addon {
     attributes: readonly Attribute[],
     inputs: readonly number[],
     outputs: number,
+    host?: boolean,
   ): Metadata[];
   /** Runs a function off the JavaScript thread; its inputs live until it ends, whoever deletes them. */
   runFunction(name: string, inputs: readonly number[], outputs: number): Promise<Metadata[]>;
@@ -79,6 +90,16 @@ export interface Addon {
   /** Records what TensorFlow's threads do until `stopProfile`, which returns it. */
   startProfile(): void;
   stopProfile(): Span[];
+  /** Starts on a dataset, off the JavaScript thread; the dataset and its functions may go afterwards. */
+  makeIterator(
+    dataset: number,
+    types: readonly number[],
+    shapes: readonly (readonly number[])[],
+  ): Promise<Iterator>;
+  /** The tensors of the next element, undefined after the last; waits off the JavaScript thread. */
+  nextElement(iterator: Iterator): Promise<Metadata[] | undefined>;
+  /** Frees an iterator; garbage collection does it too, on the JavaScript thread. */
+  closeIterator(iterator: Iterator): Promise<void>;
   isUsingGpuDevice(): boolean;
   getNumOfTensors(): number;
 }

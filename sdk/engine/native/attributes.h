@@ -3,6 +3,21 @@
 
 #include "tensors.h"
 
+// Several shapes in the form of TensorFlow's C interface.
+struct Shapes {
+  explicit Shapes(const Napi::Array& array) {
+    for (uint32_t i = 0; i < array.Length(); ++i) all.push_back(ShapeFrom(array.Get(i)));
+    for (const auto& shape : all) {
+      dims.push_back(shape.data());
+      ranks.push_back(static_cast<int>(shape.size()));
+    }
+  }
+  Shapes(Shapes&&) = default;
+  std::vector<std::vector<int64_t>> all;
+  std::vector<const int64_t*> dims;
+  std::vector<int> ranks;
+};
+
 struct EagerAttributes {
   TFE_Op* op;
   void String(const char* name, const std::string& v) { TFE_OpSetAttrString(op, name, v.data(), v.size()); }
@@ -13,6 +28,13 @@ struct EagerAttributes {
   void Bool(const char* name, bool v) { TFE_OpSetAttrBool(op, name, v); }
   void Bools(const char* name, const std::vector<unsigned char>& v) { TFE_OpSetAttrBoolList(op, name, v.data(), static_cast<int>(v.size())); }
   void Type(const char* name, TF_DataType v) { TFE_OpSetAttrType(op, name, v); }
+  void Types(const char* name, const std::vector<TF_DataType>& v) { TFE_OpSetAttrTypeList(op, name, v.data(), static_cast<int>(v.size())); }
+  void Function(const char* name, const std::string& v) { TFE_OpSetAttrFunctionName(op, name, v.data(), v.size()); }
+  void Shapes(const char* name, const Shapes& v) {
+    Status status;
+    TFE_OpSetAttrShapeList(op, name, const_cast<const int64_t**>(v.dims.data()), v.ranks.data(), static_cast<int>(v.ranks.size()), status);
+    status.Check(name);
+  }
   void Shape(const char* name, const std::vector<int64_t>& v) {
     Status status;
     TFE_OpSetAttrShape(op, name, v.data(), static_cast<int>(v.size()), status);
@@ -30,6 +52,9 @@ struct GraphAttributes {
   void Bool(const char* name, bool v) { TF_SetAttrBool(op, name, v); }
   void Bools(const char* name, const std::vector<unsigned char>& v) { TF_SetAttrBoolList(op, name, v.data(), static_cast<int>(v.size())); }
   void Type(const char* name, TF_DataType v) { TF_SetAttrType(op, name, v); }
+  void Types(const char* name, const std::vector<TF_DataType>& v) { TF_SetAttrTypeList(op, name, v.data(), static_cast<int>(v.size())); }
+  void Function(const char* name, const std::string& v) { TF_SetAttrFuncName(op, name, v.data(), v.size()); }
+  void Shapes(const char* name, const Shapes& v) { TF_SetAttrShapeList(op, name, v.dims.data(), v.ranks.data(), static_cast<int>(v.ranks.size())); }
   void Shape(const char* name, const std::vector<int64_t>& v) { TF_SetAttrShape(op, name, v.data(), static_cast<int>(v.size())); }
 };
 
@@ -44,6 +69,7 @@ std::vector<T> ListFrom(const Napi::Value& value, Convert convert) {
 template <typename Target>
 void SetAttribute(Target target, const char* name, int type, const Napi::Value& value) {
   const auto toFloat = [](const Napi::Value& v) { return v.As<Napi::Number>().FloatValue(); };
+  const auto toType = [](const Napi::Value& v) { return static_cast<TF_DataType>(v.As<Napi::Number>().Int32Value()); };
   const auto toBool = [](const Napi::Value& v) { return static_cast<unsigned char>(v.ToBoolean().Value()); };
   const bool list = value.IsArray();
   switch (type) {
@@ -56,9 +82,14 @@ void SetAttribute(Target target, const char* name, int type, const Napi::Value& 
     case TF_ATTR_BOOL:
       return list ? target.Bools(name, ListFrom<unsigned char>(value, toBool)) : target.Bool(name, toBool(value) != 0);
     case TF_ATTR_TYPE:
-      return target.Type(name, static_cast<TF_DataType>(value.As<Napi::Number>().Int32Value()));
-    case TF_ATTR_SHAPE:
-      return target.Shape(name, ShapeFrom(value));
+      return list ? target.Types(name, ListFrom<TF_DataType>(value, toType)) : target.Type(name, toType(value));
+    case TF_ATTR_SHAPE: {
+      auto shape = value.As<Napi::Array>();
+      const bool several = shape.Length() > 0 && shape.Get(0u).IsArray();
+      return several ? target.Shapes(name, Shapes(shape)) : target.Shape(name, ShapeFrom(value));
+    }
+    case TF_ATTR_FUNC:
+      return target.Function(name, value.As<Napi::String>().Utf8Value());
     default:
       throw std::runtime_error(std::string("attribute ") + name + " has the unknown type " + std::to_string(type));
   }

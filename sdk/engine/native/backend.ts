@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import { onBackend } from "../on-backend.js";
 import { type Addon, type Attribute, type HostValues, type Metadata, reason } from "./addon.js";
+import { ImageTensors } from "./images.js";
 import type { Trace } from "./trace.js";
 
 /** What tfjs's node backend keeps of a tensor: its id in the addon, or values that no kernel has asked for yet. */
@@ -97,7 +98,7 @@ export class NativeBackend extends NodeJSKernelBackend {
   /** Data made during a trace; whatever else a traced body uses was there before. */
   private readonly traced = new Set<tf.DataId>();
   private readonly variables = new Map<tf.DataId, string>();
-
+  readonly images: ImageTensors;
   readonly expressions: boolean;
 
   /** @param xla whether steps are compiled by XLA */
@@ -107,6 +108,7 @@ export class NativeBackend extends NodeJSKernelBackend {
   ) {
     super(new Binding(addon), "@tensorflow/tfjs-node-gpu");
     this.expressions = xla || addon.isUsingGpuDevice();
+    this.images = new ImageTensors(addon);
   }
 
   /** Throws where the body of one step runs another step. */

@@ -5,22 +5,12 @@
 #include <mutex>
 
 #include "attributes.h"
+#include "eager.h"
 #include "graph.h"
+#include "iterator.h"
 #include "profile.h"
-#include "tensors.h"
 
 namespace {
-
-struct Device {
-  TFE_Context* context = nullptr;
-  std::string name;
-  bool gpu = false;
-};
-
-Device& TheDevice() {
-  static auto* device = new Device();
-  return *device;
-}
 
 void AppendVarint(std::string& bytes, uint64_t value) {
   for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<char>(value | 0x80));
@@ -62,33 +52,6 @@ Device OpenDevice(uint64_t threads, bool gpu) {
   return device;
 }
 
-using OpPtr = std::unique_ptr<TFE_Op, decltype(&TFE_DeleteOp)>;
-
-OpPtr NewOp(const std::string& type, const std::vector<Handle>& inputs) {
-  Status status;
-  OpPtr op(TFE_NewOp(Context(), type.c_str(), status), TFE_DeleteOp);
-  status.Check(type);
-  for (const Handle& input : inputs) {
-    TFE_OpAddInput(op.get(), input.get(), status);
-    status.Check(type);
-  }
-  return op;
-}
-
-std::vector<TFE_TensorHandle*> Execute(const OpPtr& op, const std::string& type, int count) {
-  std::vector<TFE_TensorHandle*> outputs(static_cast<size_t>(count), nullptr);
-  Status status;
-  TFE_Execute(op.get(), outputs.data(), &count, status);
-  status.Check(type);
-  return outputs;
-}
-
-Napi::Array DescribeAll(Napi::Env env, Tensors& tensors, const std::vector<TFE_TensorHandle*>& handles) {
-  auto array = Napi::Array::New(env, handles.size());
-  for (uint32_t i = 0; i < handles.size(); ++i) array.Set(i, tensors.Describe(env, handles[i]));
-  return array;
-}
-
 // One run of a function, on a thread of Node's pool.
 class Run : public Napi::AsyncWorker {
  public:
@@ -104,7 +67,7 @@ class Run : public Napi::AsyncWorker {
 
  protected:
   void Execute() override { outputs_ = ::Execute(NewOp(name_, inputs_), name_, count_); }
-  void OnOK() override { deferred_.Resolve(DescribeAll(Env(), tensors_, outputs_)); }
+  void OnOK() override { deferred_.Resolve(tensors_.DescribeAll(Env(), outputs_)); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
@@ -130,6 +93,9 @@ class Binding : public Napi::Addon<Binding> {
                              InstanceMethod<&Binding::RemoveFunction>("removeFunction"),
                              InstanceMethod<&Binding::StartProfile>("startProfile"),
                              InstanceMethod<&Binding::StopProfile>("stopProfile"),
+                             InstanceMethod<&Binding::MakeIterator>("makeIterator"),
+                             InstanceMethod<&Binding::NextElement>("nextElement"),
+                             InstanceMethod<&Binding::CloseIterator>("closeIterator"),
                              InstanceMethod<&Binding::IsUsingGpuDevice>("isUsingGpuDevice"),
                              InstanceMethod<&Binding::GetNumOfTensors>("getNumOfTensors"),
                              InstanceValue("Graph", Graph::Class(env)),
@@ -140,7 +106,7 @@ class Binding : public Napi::Addon<Binding> {
         {"TF_BOOL", TF_BOOL},             {"TF_COMPLEX64", TF_COMPLEX64}, {"TF_STRING", TF_STRING},
         {"TF_RESOURCE", TF_RESOURCE},     {"TF_UINT8", TF_UINT8},         {"TF_ATTR_STRING", TF_ATTR_STRING},
         {"TF_ATTR_INT", TF_ATTR_INT},     {"TF_ATTR_FLOAT", TF_ATTR_FLOAT}, {"TF_ATTR_BOOL", TF_ATTR_BOOL},
-        {"TF_ATTR_TYPE", TF_ATTR_TYPE},   {"TF_ATTR_SHAPE", TF_ATTR_SHAPE},
+        {"TF_ATTR_TYPE", TF_ATTR_TYPE},   {"TF_ATTR_SHAPE", TF_ATTR_SHAPE}, {"TF_ATTR_FUNC", TF_ATTR_FUNC},
     };
     for (const auto& [name, value] : constants) exports.Set(name, value);
   }
@@ -154,20 +120,16 @@ class Binding : public Napi::Addon<Binding> {
     TheDevice() = OpenDevice(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
   }
 
-  // createTensor(shape, dtype, values): id
+  // createTensor(shape, dtype, values, host = false): id
   Napi::Value CreateTensor(const Napi::CallbackInfo& info) {
     const auto dtype = static_cast<TF_DataType>(info[1].As<Napi::Number>().Int32Value());
     const TensorPtr tensor = TensorFrom(ShapeFrom(info[0]), dtype, info[2]);
     Status status;
     TFE_TensorHandle* handle = TFE_NewTensorHandle(tensor.get(), status);
     status.Check("createTensor");
-    // Shapes, axes and strings are read by kernels on the host.
-    if (TheDevice().gpu && dtype != TF_INT32 && dtype != TF_STRING) {
-      Handle host(handle, TFE_DeleteTensorHandle);
-      handle = TFE_TensorHandleCopyToDevice(host.get(), Context(), TheDevice().name.c_str(), status);
-      status.Check("createTensor");
-    }
-    return Napi::Number::New(info.Env(), static_cast<double>(tensors_.Insert(handle)));
+    Handle host(handle, TFE_DeleteTensorHandle);
+    const bool stays = info[3].ToBoolean().Value();
+    return Napi::Number::New(info.Env(), static_cast<double>(tensors_.Insert(stays ? host : OnDevice(host))));
   }
 
   // retainTensor(id): another id of the same tensor, which outlives the first
@@ -184,12 +146,12 @@ class Binding : public Napi::Addon<Binding> {
     return TensorTo(info.Env(), tensor.get());
   }
 
-  // executeOp(type, attributes, inputIds, outputCount): metadata[]
+  // executeOp(type, attributes, inputIds, outputCount, host = false): metadata[]
   Napi::Value ExecuteOp(const Napi::CallbackInfo& info) {
     const std::string type = info[0].As<Napi::String>().Utf8Value();
-    const OpPtr op = NewOp(type, HandlesFrom(info[2]));
+    const OpPtr op = NewOp(type, HandlesFrom(info[2]), info[4].ToBoolean().Value());
     SetAttributes(EagerAttributes{op.get()}, info[1].As<Napi::Array>());
-    return DescribeAll(info.Env(), tensors_, Execute(op, type, info[3].As<Napi::Number>().Int32Value()));
+    return tensors_.DescribeAll(info.Env(), Execute(op, type, info[3].As<Napi::Number>().Int32Value()));
   }
 
   // runFunction(name, inputIds, outputCount): Promise<metadata[]>
@@ -211,6 +173,17 @@ class Binding : public Napi::Addon<Binding> {
 
   Napi::Value StopProfile(const Napi::CallbackInfo& info) { return ::StopProfile(info.Env()); }
 
+  // makeIterator(datasetId, types, shapes): Promise<iterator>
+  Napi::Value MakeIterator(const Napi::CallbackInfo& info) {
+    return ::MakeIterator(info, tensors_.Get(IdFrom(info[0])));
+  }
+
+  // nextElement(iterator): Promise<metadata[] | undefined>
+  Napi::Value NextElement(const Napi::CallbackInfo& info) { return ::NextElement(info, tensors_); }
+
+  // closeIterator(iterator): Promise<void>
+  Napi::Value CloseIterator(const Napi::CallbackInfo& info) { return ::CloseIterator(info); }
+
   Napi::Value IsUsingGpuDevice(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), TheDevice().gpu);
   }
@@ -231,10 +204,5 @@ class Binding : public Napi::Addon<Binding> {
 };
 
 }  // namespace
-
-TFE_Context* Context() {
-  if (TheDevice().context == nullptr) throw std::runtime_error("the engine is not open");
-  return TheDevice().context;
-}
 
 NODE_API_ADDON(Binding)

@@ -47,10 +47,12 @@ Napi::Object Graph::Describe(Napi::Env env, TF_Output output, const std::string&
   status.Check(type);
   bool known = rank >= 0;
   for (int64_t size : shape) known = known && size >= 0;
-  if (!known) throw std::runtime_error(type + ": the shape of its output depends on values");
   values_.push_back(output);
   // Negative, because tfjs's backend frees ids from 0 on, and a value of a graph is freed with its graph.
-  return Metadata(env, -1 - static_cast<int64_t>(values_.size()), TF_OperationOutputType(output), shape);
+  const int64_t id = -1 - static_cast<int64_t>(values_.size());
+  Napi::Object metadata = Metadata(env, id, TF_OperationOutputType(output), shape);
+  if (!known) metadata.Set("shape", env.Null());
+  return metadata;
 }
 
 TF_Output Graph::Get(int64_t id) const {

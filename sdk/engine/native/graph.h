@@ -22,7 +22,8 @@ class Graph : public Napi::ObjectWrap<Graph> {
   TF_Operation* End(TF_OperationDescription* description, const std::string& type);
   void AddInputs(TF_OperationDescription* description, const std::string& type, const Napi::Array& attributes,
                  const std::vector<int64_t>& ids);
-  // Gives an output its id, and its dtype and shape from TensorFlow's shape inference.
+  // Gives an output its id, and its dtype and shape from TensorFlow's shape inference; a shape that depends on values is
+  // null.
   Napi::Object Describe(Napi::Env env, TF_Output output, const std::string& type);
   TF_Output Get(int64_t id) const;
   std::vector<TF_Output> GetAll(const Napi::Value& ids) const;

@@ -1,19 +1,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
-import { checkedInputs, checkedOutputs, disposedStep } from "../contract.js";
+import { checkedInputs, disposedStep } from "../contract.js";
 import type { Engine, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
 import { openAddon, reason, xla } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
+import { nativeBatches } from "./batches.js";
 import { registerGather } from "./gather.js";
 import { Trace } from "./trace.js";
-
-/** A body traced for one set of input shapes and types: a function of TensorFlow's context. */
-interface Traced {
-  readonly function: string;
-  readonly trace: Trace;
-  readonly outputs: readonly string[];
-}
+import { type Traced, traceBody } from "./traced.js";
 
 class NativeStep implements Step {
   private readonly functions = new Map<string, Traced>();
@@ -47,7 +42,7 @@ class NativeStep implements Step {
       const tensors = onBackend(BACKEND, () =>
         results.map((result) => this.backend.createOutputTensor(result)),
       );
-      return Object.fromEntries(traced.outputs.map((name, i) => [name, tensors[i]!]));
+      return Object.fromEntries(traced.outputs.map(({ name }, i) => [name, tensors[i]!]));
     } catch (error) {
       throw new AutoqnnError("engine", `Step "${this.name}" failed: ${reason(error)}.`, "Check its inputs.", {
         cause: error,
@@ -68,34 +63,15 @@ class NativeStep implements Step {
     const known = this.functions.get(signature);
     if (known !== undefined) return known;
     const started = performance.now();
-    const traced = this.trace(names, data);
+    const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
+    const trace = new Trace(this.backend.addon, this.name, this.backend.xla);
+    const traced = traceBody(this.backend, trace, inputs, this.body);
     this.timing = {
       milliseconds: this.timing.milliseconds + performance.now() - started,
       count: this.timing.count + 1,
     };
     this.functions.set(signature, traced);
     return traced;
-  }
-
-  private trace(names: readonly string[], data: readonly TensorData[]): Traced {
-    const { backend, name } = this;
-    const trace = new Trace(backend.addon, name, backend.xla);
-    let outputs: TensorMap = {};
-    let ids: number[] = [];
-    try {
-      backend.record(trace, () => {
-        const inputs = data.map(({ dtype, shape }) => backend.createOutputTensor(trace.input(dtype, shape)));
-        outputs = checkedOutputs(
-          name,
-          this.body(Object.fromEntries(names.map((key, i) => [key, inputs[i]!]))),
-        );
-        ids = backend.getInputTensorIds(Object.values(outputs));
-      });
-      return { function: trace.finish(ids), trace, outputs: Object.keys(outputs) };
-    } catch (error) {
-      trace.release();
-      throw error;
-    }
   }
 
   /** Frees the functions, unless a run still needs one of them. */
@@ -121,6 +97,7 @@ export async function nativeEngine(): Promise<Engine> {
     name: "native",
     device: backend.addon.isUsingGpuDevice() ? "gpu" : "cpu",
     compile: (name, body) => new NativeStep(backend, name, body),
+    batches: (name, pipeline) => nativeBatches(backend, name, pipeline),
   };
 }
 

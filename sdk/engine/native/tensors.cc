@@ -158,11 +158,17 @@ void Tensors::Erase(int64_t id) {
   handles_.erase(id);
 }
 
-Napi::Object Tensors::Describe(Napi::Env env, TFE_TensorHandle* handle) {
+Napi::Array Tensors::DescribeAll(Napi::Env env, const std::vector<TFE_TensorHandle*>& handles) {
+  auto array = Napi::Array::New(env, handles.size());
+  for (uint32_t i = 0; i < handles.size(); ++i) array.Set(i, Describe(env, Handle(handles[i], TFE_DeleteTensorHandle)));
+  return array;
+}
+
+Napi::Object Tensors::Describe(Napi::Env env, Handle handle) {
   Status status;
-  const int64_t id = Insert(handle);
-  std::vector<int64_t> shape(static_cast<size_t>(TFE_TensorHandleNumDims(handle, status)));
-  for (size_t i = 0; i < shape.size(); ++i) shape[i] = TFE_TensorHandleDim(handle, static_cast<int>(i), status);
+  std::vector<int64_t> shape(static_cast<size_t>(TFE_TensorHandleNumDims(handle.get(), status)));
+  for (size_t i = 0; i < shape.size(); ++i) shape[i] = TFE_TensorHandleDim(handle.get(), static_cast<int>(i), status);
   status.Check("shape of an output");
-  return Metadata(env, id, TFE_TensorHandleDataType(handle), shape);
+  const TF_DataType dtype = TFE_TensorHandleDataType(handle.get());
+  return Metadata(env, Insert(std::move(handle)), dtype, shape);
 }

@@ -52,7 +52,9 @@ class Tensors {
   const Handle& Get(int64_t id) const;
   void Erase(int64_t id);
   size_t Count() const { return handles_.size(); }
-  Napi::Object Describe(Napi::Env env, TFE_TensorHandle* handle);
+  // Takes over outputs of an operation: their ids, dtypes and shapes.
+  Napi::Array DescribeAll(Napi::Env env, const std::vector<TFE_TensorHandle*>& handles);
+  Napi::Object Describe(Napi::Env env, Handle handle);
 
  private:
   std::unordered_map<int64_t, Handle> handles_;

@@ -47,7 +47,7 @@ function allEqual(bytes: Buffer, width: number): boolean {
 export class Trace {
   private readonly graph: Graph;
   private readonly constants = new Map<string, number>();
-  private readonly captures = new Map<number, { held: number; value: number }>();
+  private readonly captures = new Map<number, { held: number; value: number; dtype: number }>();
   private readonly inputs: number[] = [];
   /** The first refusal, kept for a body that catches it. */
   private refusal: AutoqnnError | undefined;
@@ -65,6 +65,11 @@ export class Trace {
     return [...this.captures.values()].map((capture) => capture.held);
   }
 
+  /** Their TensorFlow dtypes. */
+  get capturedTypes(): number[] {
+    return [...this.captures.values()].map((capture) => capture.dtype);
+  }
+
   input(dtype: number, shape: readonly number[]): Metadata {
     const metadata = this.graph.placeholder(dtype, shape);
     this.inputs.push(metadata.id);
@@ -78,7 +83,10 @@ export class Trace {
     outputs: number,
   ): Metadata[] {
     try {
-      return this.graph.operation(type, attributes, inputs, outputs);
+      return this.graph.operation(type, attributes, inputs, outputs).map(({ shape, ...value }) => {
+        if (shape === null) throw new Error(`${type}: the shape of its output depends on values`);
+        return { ...value, shape };
+      });
     } catch (error) {
       throw this.refuse(
         `Expected operations whose types and shapes are known before the run at step "${this.step}", received ${reason(error)} ${this.where()}.`,
@@ -137,7 +145,7 @@ export class Trace {
     const known = this.captures.get(id);
     if (known !== undefined) return known.value;
     const value = this.graph.placeholder(dtype, shape).id;
-    this.captures.set(id, { held: this.addon.retainTensor(id), value });
+    this.captures.set(id, { held: this.addon.retainTensor(id), value, dtype });
     return value;
   }
 
