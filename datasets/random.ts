@@ -28,7 +28,7 @@ export function random(stream: Stream, seed: number, epoch = 0): () => number {
 
 /** A shuffled copy (Fisher and Yates). */
 export function shuffled(items: Uint32Array, draw: () => number): Uint32Array {
-  const out = Uint32Array.from(items);
+  const out = new Uint32Array(items);
   for (let i = out.length - 1; i > 0; i--) {
     const j = Math.floor(draw() * (i + 1));
     const kept = out[i]!;

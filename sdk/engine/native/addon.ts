@@ -113,7 +113,8 @@ const SETTINGS = {
   ...(process.arch === "x64" ? { TF_ENABLE_ONEDNN_OPTS: "1" } : {}),
 };
 
-function threads(): number {
+/** The number of threads that TensorFlow computes with: all cores, or AUTOQNN_THREADS. */
+export function threads(): number {
   const asked = process.env.AUTOQNN_THREADS;
   if (!asked) return availableParallelism();
   const count = Number(asked);

@@ -1,10 +1,9 @@
-import { availableParallelism } from "node:os";
 import type * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import type { TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
 import { elements, type Pipeline, type Run, runsOf } from "../pipeline.js";
-import { type Iterator, reason } from "./addon.js";
+import { type Iterator, reason, threads } from "./addon.js";
 import { BACKEND, type NativeBackend } from "./backend.js";
 import { decoding, picked } from "./images.js";
 import { type Dataset, Datasets, type Held, type Mapping } from "./tfdata.js";
@@ -92,7 +91,7 @@ class Build {
     }
     const order = this.datasets.slices([this.order(run, [run.count * run.size])]);
     const decode = this.mapping(decoding(this.backend.addon, held, images.shape, images.stretch));
-    const decoded = this.datasets.map(order, decode, availableParallelism());
+    const decoded = this.datasets.map(order, decode, threads());
     const rows = this.rows(run);
     const batch = this.datasets.batch(decoded, run.size);
     const parts = rows.length === 0 ? batch : this.datasets.zip([batch, this.datasets.slices(rows)]);

@@ -14,7 +14,7 @@ OpPtr NewOp(const std::string& type, const std::vector<Handle>& inputs, bool hos
   Status status;
   OpPtr op(TFE_NewOp(Context(), type.c_str(), status), TFE_DeleteOp);
   status.Check(type);
-  if (host) TFE_OpSetDevice(op.get(), "/job:localhost/replica:0/task:0/device:CPU:0", status);
+  if (host) TFE_OpSetDevice(op.get(), "/device:CPU:0", status);
   status.Check(type);
   for (const Handle& input : inputs) {
     TFE_OpAddInput(op.get(), input.get(), status);
