@@ -45,7 +45,7 @@ class Cells {
   Cells(const Ladder& ladder, int64_t elements) : thresholds_(ladder.thresholds) {
     int cells = kFewestCells;
     // Cells beyond the processor's nearest cache, or beyond what the elements repay, cost more than they save.
-    while (cells < kMostCells && cells < 32 * ladder.size() && 8 * cells < elements) cells *= 2;
+    while (cells < kMostCells && cells < 16 * ladder.size() && 8 * cells < elements) cells *= 2;
     std::vector<int> start(cells + 1, 0);
     low_ = thresholds_.front();
     top_ = static_cast<float>(cells - 1);
@@ -61,7 +61,7 @@ class Cells {
   void Find(const float* x, int count, int32_t* rungs) const;
 
  private:
-  static constexpr int kFewestCells = 1024, kMostCells = 16384;
+  static constexpr int kFewestCells = 1024, kMostCells = 4096;
 
   INLINE int CellOf(float x) const {
     const float cell = (x - low_) * per_unit_;
