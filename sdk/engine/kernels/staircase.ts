@@ -141,15 +141,33 @@ export function gradientExpression({
 }
 
 /**
- * Of so many thresholds the native kernels keep where an element lies, as a byte, since to find it again costs more than
- * to keep it.
+ * Of so many thresholds, the mask's included, the native kernels keep where an element lies, as a byte: to compare it with
+ * fewer again is quicker, and a byte holds no more.
  */
-const KEPT = { least: 40, most: 255 };
+const KEPT = { least: 8, most: 255 };
 
 const keeps = ({ thresholds, maskThresholds }: Call["inputs"]): boolean => {
   const count = thresholds.size + maskThresholds.size;
-  return KEPT.least < count && count <= KEPT.most;
+  return KEPT.least <= count && count <= KEPT.most;
 };
+
+function onNative({ inputs, backend }: Call & { backend: NativeBackend }): tf.Tensor[] {
+  const { x, thresholds, steps, base, scale, maskThresholds, maskSteps } = inputs;
+  const staircase = [x, thresholds, steps, base, scale];
+  if (!keeps(inputs)) {
+    const [y] = operation({ backend, type: STAIRCASE_KERNEL, inputs: staircase, outputs: 1 });
+    return [y!, tf.zeros([0], "int32")];
+  }
+  const [rungs, levels] = operation({
+    backend,
+    type: "AutoqnnRungs",
+    inputs: [...staircase, maskThresholds, maskSteps],
+    outputs: 2,
+  }) as [tf.Tensor, tf.Tensor];
+  const [y] = operation({ backend, type: "AutoqnnLevels", inputs: [rungs, levels], outputs: 1 });
+  levels.dispose();
+  return [y!, rungs];
+}
 
 export const staircaseKernels = [
   { kernelName: STAIRCASE_KERNEL, backendName: "cpu", kernelFunc: onHost },
@@ -157,19 +175,8 @@ export const staircaseKernels = [
   {
     kernelName: STAIRCASE_KERNEL,
     backendName: "tensorflow",
-    kernelFunc: ({ inputs, backend }: Call & { backend: NativeBackend }) => {
-      if (backend.expressions) return [staircaseExpression({ inputs, backend }), tf.zeros([0])];
-      const { x, thresholds, steps, base, scale, maskThresholds, maskSteps } = inputs;
-      return operation(
-        {
-          backend,
-          type: STAIRCASE_KERNEL,
-          inputs: [x, thresholds, steps, base, scale, maskThresholds, maskSteps],
-          outputs: 2,
-        },
-        { keep: ["BOOL", keeps(inputs)] },
-      );
-    },
+    kernelFunc: (call: Call & { backend: NativeBackend }) =>
+      call.backend.expressions ? [staircaseExpression(call), tf.zeros([0])] : onNative(call),
   },
   {
     kernelName: STAIRCASE_GRADIENT_KERNEL,

@@ -33,11 +33,13 @@ export type Iterator = object & { readonly iterator: unique symbol };
 export interface Graph {
   placeholder(dtype: number, shape: readonly number[]): Metadata;
   constant(shape: readonly number[], dtype: number, values: HostValues): Metadata;
+  /** @param scope the beginning of the operation's name */
   operation(
     type: string,
     attributes: readonly Attribute[],
     inputs: readonly number[],
     outputs: number,
+    scope: string,
   ): GraphValue[];
   /** Turns the graph into a function of the context, compiled by XLA if asked for, and returns the function's name. */
   finish(label: string, inputs: readonly number[], outputs: readonly number[], xla: boolean): string;

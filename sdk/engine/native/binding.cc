@@ -66,7 +66,14 @@ class Run : public Napi::AsyncWorker {
   Napi::Promise Promise() const { return deferred_.Promise(); }
 
  protected:
-  void Execute() override { outputs_ = ::Execute(NewOp(name_, inputs_), name_, count_); }
+  void Execute() override {
+    const OpPtr op = NewOp(name_, inputs_);
+    // A serialized tensorflow.ConfigProto { graph_options { rewrite_options { memory_optimization: MANUAL } } }: what has a
+    // hint is computed again for the backward pass, instead of being kept.
+    static const std::string config("\x52\x04\x52\x02\x20\x02", 6);
+    TFE_OpSetAttrString(op.get(), "config_proto", config.data(), config.size());
+    outputs_ = ::Execute(op, name_, count_);
+  }
   void OnOK() override { deferred_.Resolve(tensors_.DescribeAll(Env(), outputs_)); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 

@@ -27,8 +27,8 @@ Napi::Function Graph::Class(Napi::Env env) {
 
 Graph::Graph(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Graph>(info), graph_(TF_NewGraph()) {}
 
-TF_OperationDescription* Graph::Begin(const std::string& type) {
-  return TF_NewOperation(graph_, type.c_str(), ("n" + std::to_string(operations_++)).c_str());
+TF_OperationDescription* Graph::Begin(const std::string& type, const std::string& scope) {
+  return TF_NewOperation(graph_, type.c_str(), (scope + "n" + std::to_string(operations_++)).c_str());
 }
 
 TF_Operation* Graph::End(TF_OperationDescription* description, const std::string& type) {
@@ -111,11 +111,11 @@ void Graph::AddInputs(TF_OperationDescription* description, const std::string& t
   }
 }
 
-// operation(type, attributes, inputIds, outputCount)
+// operation(type, attributes, inputIds, outputCount, scope)
 Napi::Value Graph::Operation(const Napi::CallbackInfo& info) {
   const std::string type = TextFrom(info[0]);
   const auto attributes = info[1].As<Napi::Array>();
-  TF_OperationDescription* description = Begin(type);
+  TF_OperationDescription* description = Begin(type, TextFrom(info[4]));
   AddInputs(description, type, attributes, IdsFrom(info[2]));
   SetAttributes(GraphAttributes{description}, attributes);
   TF_Operation* operation = End(description, type);

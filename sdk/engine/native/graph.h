@@ -18,7 +18,7 @@ class Graph : public Napi::ObjectWrap<Graph> {
   Napi::Value Operation(const Napi::CallbackInfo& info);
   Napi::Value Finish(const Napi::CallbackInfo& info);
 
-  TF_OperationDescription* Begin(const std::string& type);
+  TF_OperationDescription* Begin(const std::string& type, const std::string& scope = "");
   TF_Operation* End(TF_OperationDescription* description, const std::string& type);
   void AddInputs(TF_OperationDescription* description, const std::string& type, const Napi::Array& attributes,
                  const std::vector<int64_t>& ids);

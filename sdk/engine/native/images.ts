@@ -68,12 +68,12 @@ export function decoding(addon: Addon, paths: Held, shape: Images["shape"], stre
     attributes: Record<string, [number, unknown]> = {},
   ) => {
     const list = Object.entries(attributes).map(([name, [kind, value]]) => ({ name, type: kind, value }));
-    return graph.operation(type, list, inputs, 1)[0]!.id;
+    return graph.operation(type, list, inputs, 1, "")[0]!.id;
   };
   const type = (dtype: number): [number, number] => [TF_ATTR_TYPE, dtype];
   const axis = graph.constant([], TF_INT32, Int32Array.of(0)).id;
   const picking = pickAttributes(addon, paths.dtype);
-  const path = graph.operation("GatherV2", picking, [files.id, index.id, axis], 1)[0]!.id;
+  const path = graph.operation("GatherV2", picking, [files.id, index.id, axis], 1, "")[0]!.id;
   const file = apply("ReadFile", [path]);
   // Of PNG and still GIF files too, in spite of its name.
   let image = apply("DecodeJpeg", [file], { channels: [TF_ATTR_INT, channels] });

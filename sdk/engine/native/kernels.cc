@@ -3,11 +3,13 @@
 #include "mixture.h"
 #include "staircase.h"
 #include "statistics.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
 namespace {
 
+using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
 
 absl::Status MixtureShape(InferenceContext* c) {
@@ -61,18 +63,33 @@ REGISTER_OP("AutoqnnStaircase")
     .Input("steps: float")
     .Input("base: float")
     .Input("scale: float")
+    .Output("y: float")
+    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+
+REGISTER_OP("AutoqnnRungs")
+    .Input("x: float")
+    .Input("thresholds: float")
+    .Input("steps: float")
+    .Input("base: float")
+    .Input("scale: float")
     .Input("mask_thresholds: float")
     .Input("mask_steps: float")
-    .Output("y: float")
     .Output("rungs: uint8")
-    .Attr("keep: bool")
+    .Output("levels: float")
     .SetShapeFn([](InferenceContext* c) {
-      bool keep;
-      TF_RETURN_IF_ERROR(c->GetAttr("keep", &keep));
       c->set_output(0, c->input(0));
-      c->set_output(1, keep ? c->input(0) : c->Vector(0));
+      DimensionHandle rungs;
+      TF_RETURN_IF_ERROR(c->Add(c->Dim(c->input(1), 0), c->Dim(c->input(5), 0), &rungs));
+      TF_RETURN_IF_ERROR(c->Add(rungs, 1, &rungs));
+      c->set_output(1, c->Vector(rungs));
       return absl::OkStatus();
     });
+
+REGISTER_OP("AutoqnnLevels")
+    .Input("rungs: uint8")
+    .Input("levels: float")
+    .Output("y: float")
+    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
 
 REGISTER_OP("AutoqnnStaircaseGradient")
     .Input("x: float")
@@ -84,12 +101,13 @@ REGISTER_OP("AutoqnnStaircaseGradient")
     .Input("mask_thresholds: float")
     .Input("mask_steps: float")
     .Input("mask_base: float")
-    .Input("rungs: uint8")
+    .Input("rungs: Rungs")
     .Output("dx: float")
     .Output("dsteps: float")
     .Output("dbase: float")
     .Output("dscale: float")
     .Attr("keep: bool")
+    .Attr("Rungs: {uint8, int32}")
     .SetShapeFn([](InferenceContext* c) {
       const int like[] = {0, 3, 4, 5};
       for (int i = 0; i < 4; ++i) c->set_output(i, c->input(like[i]));
@@ -120,6 +138,8 @@ REGISTER_KERNEL_BUILDER(Name("AutoqnnStatistics").Device(tensorflow::DEVICE_CPU)
 REGISTER_KERNEL_BUILDER(Name("AutoqnnMixture").Device(tensorflow::DEVICE_CPU), autoqnn::MixtureOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnMixtureGradient").Device(tensorflow::DEVICE_CPU), autoqnn::MixtureGradientOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnStaircase").Device(tensorflow::DEVICE_CPU), autoqnn::StaircaseOp);
+REGISTER_KERNEL_BUILDER(Name("AutoqnnRungs").Device(tensorflow::DEVICE_CPU), autoqnn::RungsOp);
+REGISTER_KERNEL_BUILDER(Name("AutoqnnLevels").Device(tensorflow::DEVICE_CPU), autoqnn::LevelsOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnStaircaseGradient").Device(tensorflow::DEVICE_CPU), autoqnn::StaircaseGradientOp);
 
 }  // namespace

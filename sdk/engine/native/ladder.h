@@ -115,29 +115,72 @@ TARGETS void Count(const float* x, int count, const float* thresholds, int size,
 
 // Levels that lie in vectors of the processor, where the level of a rung is a permutation away.
 constexpr int kLevelVectors = 32 / kLanes;
+constexpr int kNearLevels = kLanes * kLevelVectors;
 
 template <int kVectors>
-INLINE void ClimbIn(const float* x, int count, const float* thresholds, int size, const float* levels, float* y) {
-  Floats table[kVectors] = {};
-  std::memcpy(table, levels, (size + 1) * sizeof(float));
-  for (int i = 0; i < count; i += kStride) {
-    Ints rung[kAtOnce] = {};
-    for (int k = 0; k < size; ++k)
-      for (int v = 0; v < kAtOnce; ++v) rung[v] -= (Ints)(Load(x + i + v * kLanes) > All(thresholds[k]));
-    for (int v = 0; v < kAtOnce; ++v) {
-      Floats level = Permuted(table[0], rung[v]);
-      for (int t = 1; t < kVectors; ++t) level = rung[v] < t * kLanes ? level : Permuted(table[t], rung[v]);
-      Store(y + i + v * kLanes, level);
-    }
+struct NearLevels {
+  NearLevels(const float* levels, int count) { std::memcpy(table, levels, count * sizeof(float)); }
+
+  INLINE Floats Of(Ints rungs) const {
+    Floats level = Permuted(table[0], rungs);
+    for (int t = 1; t < kVectors; ++t) level = rungs < t * kLanes ? level : Permuted(table[t], rungs);
+    return level;
   }
+
+  Floats table[kVectors] = {};
+};
+
+// Calls body.template Run<kVectors>() with as many vectors as hold the levels.
+template <typename Body>
+INLINE void WithVectors(int levels, const Body& body) {
+  levels <= kNearLevels / 4   ? body.template Run<kLevelVectors / 4>()
+  : levels <= kNearLevels / 2 ? body.template Run<kLevelVectors / 2>()
+                              : body.template Run<kLevelVectors>();
 }
 
-// The levels of elements, of at most 31 thresholds.
+struct Climbing {
+  const float* x;
+  int count;
+  const float* thresholds;
+  int size;
+  const float* levels;
+  float* y;
+
+  template <int kVectors>
+  INLINE void Run() const {
+    const NearLevels<kVectors> near(levels, size + 1);
+    for (int i = 0; i < count; i += kStride) {
+      Ints rung[kAtOnce] = {};
+      for (int k = 0; k < size; ++k)
+        for (int v = 0; v < kAtOnce; ++v) rung[v] -= (Ints)(Load(x + i + v * kLanes) > All(thresholds[k]));
+      for (int v = 0; v < kAtOnce; ++v) Store(y + i + v * kLanes, near.Of(rung[v]));
+    }
+  }
+};
+
+// The levels of elements, of which there are at most kNearLevels.
 TARGETS void Climb(const float* x, int count, const float* thresholds, int size, const float* levels, float* y) {
-  const int vectors = size / kLanes + 1;
-  vectors <= kLevelVectors / 4   ? ClimbIn<kLevelVectors / 4>(x, count, thresholds, size, levels, y)
-  : vectors <= kLevelVectors / 2 ? ClimbIn<kLevelVectors / 2>(x, count, thresholds, size, levels, y)
-                                 : ClimbIn<kLevelVectors>(x, count, thresholds, size, levels, y);
+  WithVectors(size + 1, Climbing{x, count, thresholds, size, levels, y});
+}
+
+struct LookingUp {
+  const float* levels;
+  int size;
+  const int32_t* rungs;
+  int count;
+  float* y;
+
+  template <int kVectors>
+  INLINE void Run() const {
+    const NearLevels<kVectors> near(levels, size);
+    for (int i = 0; i < count; i += kLanes) Store(y + i, near.Of(*reinterpret_cast<const Ints*>(rungs + i)));
+  }
+};
+
+// The levels of rungs; `count` is that of whole strides.
+TARGETS void LookUp(const float* levels, int size, const int32_t* rungs, int count, float* y) {
+  if (size <= kNearLevels) return WithVectors(size, LookingUp{levels, size, rungs, count, y});
+  for (int i = 0; i < count; ++i) y[i] = levels[Alone(rungs[i])];
 }
 
 // Up to so many thresholds are compared one by one, with whole vectors.

@@ -1,22 +1,21 @@
 // Staircase: y = scale (base + sum_k steps_k [x > scale thresholds_k]), and its gradient.
 //
-// Where finding the rung of an element costs most, the staircase keeps it for the gradient, which needs it too: as a byte.
+// Where there are more than a few thresholds, the rung of an element is found once and kept as a byte: of it the level is
+// looked up, now and again for the backward pass, and the gradient needs it too.
 #pragma once
 
 #include "ladder.h"
 
 namespace autoqnn {
 
-TARGETS void LookUp(const float* levels, const int32_t* rungs, int64_t count, float* y) {
-  for (int64_t i = 0; i < count; ++i) y[i] = levels[rungs[i]];
-}
-
 TARGETS void Pack(const int32_t* rungs, int64_t count, uint8_t* bytes) {
   for (int64_t i = 0; i < count; ++i) bytes[i] = static_cast<uint8_t>(rungs[i]);
 }
 
-TARGETS void Unpack(const uint8_t* bytes, int64_t count, int32_t* rungs) {
+// Completes the last stride with rung 0.
+TARGETS void Unpack(const uint8_t* bytes, int64_t count, int64_t completed, int32_t* rungs) {
   for (int64_t i = 0; i < count; ++i) rungs[i] = bytes[i];
+  std::fill(rungs + count, rungs + completed, 0);
 }
 
 // Rises of level at each rung: `first` below all, and every step at the rung that its threshold has become.
@@ -29,57 +28,113 @@ std::vector<Number> Rises(const Ladder& ladder, size_t from, const float* steps,
   return rises;
 }
 
+// The levels between the rungs.
+std::vector<float> Levels(const Ladder& ladder, const Tensor& steps, float base, float scale) {
+  std::vector<float> levels;
+  double sum = 0;
+  for (double rise : Rises<double>(ladder, 0, steps.flat<float>().data(), steps.NumElements(), base))
+    levels.push_back(static_cast<float>(sum += rise) * scale);
+  return levels;
+}
+
 class StaircaseOp : public OpKernel {
  public:
-  explicit StaircaseOp(OpKernelConstruction* construction) : OpKernel(construction) {
-    OP_REQUIRES_OK(construction, construction->GetAttr("keep", &keep_));
-  }
+  using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) override {
-    const Tensor& input = context->input(0);
-    const int64_t size = input.NumElements(), count = context->input(1).NumElements();
-    OP_REQUIRES(context, count == context->input(2).NumElements(),
+    const Tensor &input = context->input(0), &steps = context->input(2);
+    const int64_t size = input.NumElements();
+    OP_REQUIRES(context, context->input(1).NumElements() == steps.NumElements(),
                 absl::InvalidArgumentError("Expected one step for each threshold."));
-    const float* steps = context->input(2).flat<float>().data();
     const float scale = context->input(4).flat<float>()(0);
     Ladder ladder;
-    ladder.Add(context->input(1), scale, keep_ ? nullptr : steps);
-    if (keep_) ladder.Add(context->input(5), scale, context->input(6).flat<float>().data());
-    OP_REQUIRES(context, !keep_ || ladder.size() < 256,
-                absl::InvalidArgumentError("Expected at most 255 thresholds, so that a rung is a byte."));
-    std::vector<float> levels(ladder.size() + 1);
-    double sum = 0;
-    size_t rung = 0;
-    for (double rise : Rises<double>(ladder, 0, steps, count, context->input(3).flat<float>()(0)))
-      levels[rung++] = static_cast<float>(sum += rise) * scale;
-
-    Tensor *output = nullptr, *kept = nullptr;
+    ladder.Add(context->input(1), scale, steps.flat<float>().data());
+    const std::vector<float> levels = Levels(ladder, steps, context->input(3).flat<float>()(0), scale);
+    Tensor* output = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, input.shape(), &output));
-    OP_REQUIRES_OK(context, context->allocate_output(1, keep_ ? input.shape() : TensorShape({0}), &kept));
     const float* x = input.flat<float>().data();
     float* y = output->flat<float>().data();
-    uint8_t* bytes = kept->flat<uint8_t>().data();
     const Finder finder(ladder, size);
-    const bool climb = !keep_ && ladder.size() < kLanes * kLevelVectors;
     ForEachChunk(context, size, finder.Nanoseconds() + 0.3, [&](int64_t, int64_t first, int64_t count) {
+      alignas(64) float full[kTile];
+      alignas(64) int32_t rungs[kTile];
       ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t at, int64_t n) {
-        alignas(64) float full[kTile];
-        alignas(64) int32_t rungs[kTile];
-        if (climb) {
-          float* out = n == completed ? y + at : full;
+        float* out = n == completed ? y + at : full;
+        if (ladder.size() < kNearLevels) {
           Climb(tile, completed, ladder.thresholds.data(), ladder.size(), levels.data(), out);
-          if (out == full) std::memcpy(y + at, full, n * sizeof(float));
-          return;
+        } else {
+          finder.Find(tile, completed, rungs);
+          LookUp(levels.data(), ladder.size() + 1, rungs, completed, out);
         }
-        finder.Find(tile, completed, rungs);
-        LookUp(levels.data(), rungs, n, y + at);
-        if (keep_) Pack(rungs, n, bytes + at);
+        if (out == full) std::memcpy(y + at, full, n * sizeof(float));
       });
     });
   }
+};
 
- private:
-  bool keep_ = false;
+// The rungs of elements on the ladder of both thresholds and mask, and the level at each rung.
+class RungsOp : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &input = context->input(0), &steps = context->input(2);
+    const int64_t size = input.NumElements();
+    const float scale = context->input(4).flat<float>()(0);
+    Ladder ladder;
+    ladder.Add(context->input(1), scale, nullptr);
+    ladder.Add(context->input(5), scale, context->input(6).flat<float>().data());
+    const auto most = static_cast<int64_t>(ladder.rung.size());
+    OP_REQUIRES(context, most < 256 && context->input(1).NumElements() == steps.NumElements(),
+                absl::InvalidArgumentError("Expected one step for each of at most 255 thresholds."));
+    Tensor *output = nullptr, *table = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, input.shape(), &output));
+    OP_REQUIRES_OK(context, context->allocate_output(1, TensorShape({most + 1}), &table));
+    std::vector<float> levels = Levels(ladder, steps, context->input(3).flat<float>()(0), scale);
+    levels.resize(most + 1);
+    std::copy(levels.begin(), levels.end(), table->flat<float>().data());
+    const float* x = input.flat<float>().data();
+    uint8_t* bytes = output->flat<uint8_t>().data();
+    const Finder finder(ladder, size);
+    ForEachChunk(context, size, finder.Nanoseconds() + 0.2, [&](int64_t, int64_t first, int64_t count) {
+      alignas(64) int32_t rungs[kTile];
+      ForEachTile(x, first, count, 0, [&](const float* tile, int completed, int64_t at, int64_t n) {
+        finder.Find(tile, completed, rungs);
+        Pack(rungs, n, bytes + at);
+      });
+    });
+  }
+};
+
+// The levels of rungs.
+class LevelsOp : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &rungs = context->input(0), &levels = context->input(1);
+    const auto count = static_cast<int>(levels.NumElements());
+    OP_REQUIRES(context, 0 < count && count <= 256, absl::InvalidArgumentError("Expected a level for each rung."));
+    // As many as a byte can name.
+    std::vector<float> table(256, 0.0f);
+    std::copy_n(levels.flat<float>().data(), count, table.begin());
+    Tensor* output = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, rungs.shape(), &output));
+    const uint8_t* bytes = rungs.flat<uint8_t>().data();
+    float* y = output->flat<float>().data();
+    ForEachChunk(context, rungs.NumElements(), 0.5, [&](int64_t, int64_t first, int64_t size) {
+      alignas(64) float full[kTile];
+      alignas(64) int32_t found[kTile];
+      for (int64_t i = 0; i < size; i += kTile) {
+        const int64_t at = first + i, n = std::min(kTile, size - i);
+        const int completed = Completed(n);
+        float* out = n == completed ? y + at : full;
+        Unpack(bytes + at, n, completed, found);
+        LookUp(table.data(), count, found, completed, out);
+        if (out == full) std::memcpy(y + at, full, n * sizeof(float));
+      }
+    });
+  }
 };
 
 // sums_k += sum of dy over x > t_k, for `kSums` thresholds at a time.
@@ -170,7 +225,7 @@ class StaircaseGradientOp : public OpKernel {
     const int64_t size = input.NumElements();
     OP_REQUIRES(context, context->input(1).NumElements() == size,
                 absl::InvalidArgumentError("Expected a gradient of the shape of x."));
-    OP_REQUIRES(context, !keep_ || context->input(9).NumElements() == size,
+    OP_REQUIRES(context, !keep_ || (context->input(9).dtype() == tensorflow::DT_UINT8 && context->input(9).NumElements() == size),
                 absl::InvalidArgumentError("Expected a kept rung for each element of x."));
     const float* x = input.flat<float>().data();
     const float* dy = context->input(1).flat<float>().data();
@@ -178,7 +233,7 @@ class StaircaseGradientOp : public OpKernel {
     const float base = context->input(4).flat<float>()(0), scale = context->input(5).flat<float>()(0);
     const float* mask_steps = context->input(7).flat<float>().data();
     const float mask_base = context->input(8).flat<float>()(0);
-    const uint8_t* kept = context->input(9).flat<uint8_t>().data();
+    const uint8_t* kept = keep_ ? context->input(9).flat<uint8_t>().data() : nullptr;
     const int64_t count = context->input(2).NumElements(), masks = context->input(6).NumElements();
 
     Tensor* outputs[4];
@@ -192,7 +247,7 @@ class StaircaseGradientOp : public OpKernel {
     Ladder ladder, mask;
     ladder.Add(context->input(2), scale, nullptr);
     mask.Add(context->input(6), scale, mask_steps);
-    const bool few = !keep_ && ladder.size() + mask.size() <= kFew;
+    const bool few = ladder.size() + mask.size() <= kFew;
     // Of many thresholds those of the mask are found together with the others.
     if (!few) ladder.Add(context->input(6), scale, mask_steps);
     const std::vector<float> rises =
@@ -218,8 +273,7 @@ class StaircaseGradientOp : public OpKernel {
                own + total, own + passed);
         } else {
           if (keep_) {
-            Unpack(kept + at, n, found);
-            std::fill(found + n, found + completed, 0);
+            Unpack(kept + at, n, completed, found);
           } else {
             finder.Find(tile, completed, found);
           }

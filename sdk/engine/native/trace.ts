@@ -30,6 +30,18 @@ function operations(): string[] {
     .map((name) => name.slice(0, -suffix.length));
 }
 
+/**
+ * Operations whose outputs TensorFlow's memory optimizer makes anew where the backward pass needs them, instead of keeping
+ * them: quantized values take the room of what they were made of once more, and a moment to make.
+ */
+const RECOMPUTED = new Set(["AutoqnnStaircase", "AutoqnnLevels"]);
+
+/** The memory optimizer knows operations of the backward pass by this beginning of their names. */
+function scope(): string {
+  const backward = tf.engine().state.scopeStack.some(({ name }) => name === "backward");
+  return backward ? "gradients/" : "";
+}
+
 function bytesOf(values: Exclude<HostValues, Uint8Array[]>): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
@@ -83,7 +95,11 @@ export class Trace {
     outputs: number,
   ): Metadata[] {
     try {
-      return this.graph.operation(type, attributes, inputs, outputs).map(({ shape, ...value }) => {
+      const hints = RECOMPUTED.has(type)
+        ? [{ name: "_recompute_hint", type: this.addon.TF_ATTR_INT, value: 0 }]
+        : [];
+      const all = [...attributes, ...hints];
+      return this.graph.operation(type, all, inputs, outputs, scope()).map(({ shape, ...value }) => {
         if (shape === null) throw new Error(`${type}: the shape of its output depends on values`);
         return { ...value, shape };
       });
@@ -137,7 +153,7 @@ export class Trace {
     ];
     const sizes = this.constant([shape.length], TF_INT32, Int32Array.from(shape));
     const value = this.constant([], dtype, element);
-    return this.graph.operation("Fill", attributes, [sizes, value], 1)[0]!.id;
+    return this.graph.operation("Fill", attributes, [sizes, value], 1, scope())[0]!.id;
   }
 
   /** The graph's value for an eager tensor: an input that the step feeds itself. */
