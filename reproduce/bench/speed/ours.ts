@@ -3,12 +3,11 @@ import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { engine, tf } from "../../../sdk/index.js";
-import { stream } from "../../../sdk/train/random.js";
 import { Stepper } from "../../../sdk/train/stepper.js";
 import { VERSION } from "../../../sdk/version.js";
 import type { Network } from "./networks.js";
 import type { Ran, Ready } from "./protocol.js";
-import { stageOf } from "./stages.js";
+import { randomBatch, stageOf } from "./stages.js";
 
 // Our side of the bench: the counterpart of peers/worker.py, with the same commands and answers.
 
@@ -63,13 +62,6 @@ async function times(step: () => Promise<void>, count: number): Promise<number[]
     found.push(performance.now() - begun);
   }
   return found;
-}
-
-function randomBatch({ batch, image, classes }: Network): { x: tf.Tensor; y: tf.Tensor } {
-  const draw = stream(0, "batch");
-  const pixels = Float32Array.from({ length: batch * image * image * 3 }, draw);
-  const labels = Int32Array.from({ length: batch }, () => Math.floor(draw() * classes));
-  return { x: tf.tensor4d(pixels, [batch, image, image, 3]), y: tf.tensor1d(labels, "int32") };
 }
 
 /** Bytes of resident memory, now (VmRSS) or at most (VmHWM). */

@@ -1,6 +1,7 @@
 // Below sdk/index on purpose: a step is timed by itself, without the data, the records and the trials around it.
 import type { Engine } from "../../../sdk/engine/engine.js";
 import { quantizedGraph } from "../../../sdk/graph/graph.js";
+import { tf } from "../../../sdk/index.js";
 import { learning } from "../../../sdk/learn/learn.js";
 import { type SearchSpace, search } from "../../../sdk/search/search.js";
 import { type SchemeName, type SearchedScheme, schemes } from "../../../sdk/staircase/schemes.js";
@@ -8,6 +9,7 @@ import { calibrate } from "../../../sdk/train/calibrate.js";
 import { type Batch, checkedSource } from "../../../sdk/train/data.js";
 import type { Stage, Update } from "../../../sdk/train/loop.js";
 import { FLOATING, fixedPolicy, type Policy } from "../../../sdk/train/policy.js";
+import { stream } from "../../../sdk/train/random.js";
 import { mapValues } from "../../../sdk/train/state.js";
 import { modelShape } from "../../../sdk/train/workbench.js";
 import { build, type Network } from "./networks.js";
@@ -101,4 +103,12 @@ export async function stageOf(
   };
   const counts = graph.nodes.map((node) => policy.candidates(node).length);
   return { stage, candidates: Math.max(...counts) };
+}
+
+/** The batch that every method is timed on. */
+export function randomBatch({ batch, image, classes }: Network): Batch {
+  const draw = stream(0, "batch");
+  const pixels = Float32Array.from({ length: batch * image * image * 3 }, draw);
+  const labels = Int32Array.from({ length: batch }, () => Math.floor(draw() * classes));
+  return { x: tf.tensor4d(pixels, [batch, image, image, 3]), y: tf.tensor1d(labels, "int32") };
 }

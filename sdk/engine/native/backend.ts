@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import { onBackend } from "../on-backend.js";
 import { type Addon, type Attribute, type HostValues, type Metadata, reason } from "./addon.js";
+import { Functions } from "./functions.js";
 import { ImageTensors } from "./images.js";
 import type { Trace } from "./trace.js";
 
@@ -100,6 +101,7 @@ export class NativeBackend extends NodeJSKernelBackend {
   private readonly variables = new Map<tf.DataId, string>();
   readonly images: ImageTensors;
   readonly expressions: boolean;
+  readonly functions: Functions;
 
   /** @param xla whether steps are compiled by XLA */
   constructor(
@@ -107,6 +109,7 @@ export class NativeBackend extends NodeJSKernelBackend {
     readonly xla: boolean,
   ) {
     super(new Binding(addon), "@tensorflow/tfjs-node-gpu");
+    this.functions = new Functions(addon);
     this.expressions = xla || addon.isUsingGpuDevice();
     this.images = new ImageTensors(addon);
   }

@@ -3,7 +3,7 @@ import { AutoqnnError } from "../../errors.js";
 import { checkedInputs, disposedStep } from "../contract.js";
 import type { Engine, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
-import { openAddon, reason, xla } from "./addon.js";
+import { xla as compilesByXla, openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
 import { nativeBatches } from "./batches.js";
 import { registerGather } from "./gather.js";
@@ -64,7 +64,8 @@ class NativeStep implements Step {
     if (known !== undefined) return known;
     const started = performance.now();
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
-    const trace = new Trace(this.backend.addon, this.name, this.backend.xla);
+    const { addon, xla, functions } = this.backend;
+    const trace = new Trace(addon, this.name, xla, functions.graph());
     const traced = traceBody(this.backend, trace, inputs, this.body);
     this.timing = {
       milliseconds: this.timing.milliseconds + performance.now() - started,
@@ -78,7 +79,7 @@ class NativeStep implements Step {
   private release(): void {
     if (this.running > 0) return;
     for (const traced of this.functions.values()) {
-      this.backend.addon.removeFunction(traced.function);
+      this.backend.functions.release(traced.function);
       traced.trace.release();
     }
     this.functions.clear();
@@ -112,7 +113,7 @@ function registeredBackend(): NativeBackend {
     );
   }
   const addon = openAddon();
-  const backend = new NativeBackend(addon, xla(addon.isUsingGpuDevice()));
+  const backend = new NativeBackend(addon, compilesByXla(addon.isUsingGpuDevice()));
   registerGather(backend.addon);
   tf.registerBackend(BACKEND, () => backend, 3);
   return backend;

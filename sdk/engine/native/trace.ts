@@ -57,7 +57,6 @@ function allEqual(bytes: Buffer, width: number): boolean {
  * Values of the graph have ids below 0, so that no id of an eager tensor is taken for one.
  */
 export class Trace {
-  private readonly graph: Graph;
   private readonly constants = new Map<string, number>();
   private readonly captures = new Map<number, { held: number; value: number; dtype: number }>();
   private readonly inputs: number[] = [];
@@ -68,9 +67,8 @@ export class Trace {
     private readonly addon: Addon,
     readonly step: string,
     private readonly xla: boolean,
-  ) {
-    this.graph = new addon.Graph();
-  }
+    private readonly graph: Graph = new addon.Graph(),
+  ) {}
 
   /** Ids of the eager tensors that the body uses, held until `release`; they follow the inputs. */
   get captured(): number[] {
