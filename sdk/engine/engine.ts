@@ -24,6 +24,10 @@ export interface Step {
   dispose(): void;
 }
 
+export interface CompileOptions {
+  readonly mixed?: boolean;
+}
+
 /**
  * The one way to run tensor programs. Two implementations, one conformance suite: `native` (libtensorflow, the whole
  * step as one function) and `reference` (plain tfjs on its JavaScript backend, eager).
@@ -40,6 +44,8 @@ export interface Engine {
    * constants above 64 KB whose elements differ. Tensors made before the trace may be used: the step holds them. The
    * reference engine refuses none of this, since it runs the body every time.
    *
+   * @param options `mixed`: convolutions and matrix products may be taken in bfloat16, where AUTOQNN_PRECISION says so. For
+   * training; what is evaluated is to be what will be deployed.
    * @example
    * const step = engine.compile("descend", ({ w, x, rate }) => {
    *   const { value, grads } = tf.valueAndGrads((v: tf.Tensor) => x.mul(v).square().mean())([w]);
@@ -47,7 +53,7 @@ export interface Engine {
    * });
    * const { loss, w } = await step.run({ w: weights, x: batch, rate: tf.scalar(0.1) });
    */
-  compile(name: string, body: (inputs: TensorMap) => TensorMap): Step;
+  compile(name: string, body: (inputs: TensorMap) => TensorMap, options?: CompileOptions): Step;
 
   /**
    * The batches of one pass over `pipeline`, each made while those before it are used. The caller disposes what it takes;

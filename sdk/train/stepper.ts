@@ -31,7 +31,8 @@ export class Stepper {
     const compiled = program(stage.graph, stage.policy, stage.snapshot.signed, stage.relaxation?.rule);
     this.phases = stage.phases.map(({ updates }, index) => {
       const groups = updates.map((update) => groupOf(stage, update));
-      return { updates, step: stage.engine.compile(`${stage.name}/${index}`, compiled.update(groups)) };
+      const body = compiled.update(groups);
+      return { updates, step: stage.engine.compile(`${stage.name}/${index}`, body, { mixed: true }) };
     });
     this.current = toDevice(state);
   }

@@ -58,6 +58,7 @@ export interface Addon {
   readonly Graph: new () => Graph;
   readonly TF_Version: string;
   readonly TF_FLOAT: number;
+  readonly TF_BFLOAT16: number;
   readonly TF_INT32: number;
   readonly TF_INT64: number;
   readonly TF_BOOL: number;

@@ -129,7 +129,7 @@ class Build {
     const keys = Object.keys(this.pipeline.rows);
     const specs = [...element, ...constants].map((spec, i) => ({ ...spec, name: `${i}` }));
     // Never by XLA: it runs on the host, beside what XLA compiles for the device.
-    const trace = new Trace(this.backend.addon, this.name, false);
+    const trace = new Trace(this.backend.addon, this.name);
     const traced = traceBody(this.backend, trace, specs, (given) => {
       const [first, ...rest] = specs.map(({ name }) => given[name]!) as [tf.Tensor, ...tf.Tensor[]];
       const rows = keys.map((key, i) => [key, rest[i]!]);

@@ -109,7 +109,7 @@ class Binding : public Napi::Addon<Binding> {
                              InstanceValue("TF_Version", Napi::String::New(env, TF_Version())),
                          });
     const std::pair<const char*, int> constants[] = {
-        {"TF_FLOAT", TF_FLOAT},           {"TF_INT32", TF_INT32},         {"TF_INT64", TF_INT64},
+        {"TF_FLOAT", TF_FLOAT},           {"TF_BFLOAT16", TF_BFLOAT16},   {"TF_INT32", TF_INT32},         {"TF_INT64", TF_INT64},
         {"TF_BOOL", TF_BOOL},             {"TF_COMPLEX64", TF_COMPLEX64}, {"TF_STRING", TF_STRING},
         {"TF_RESOURCE", TF_RESOURCE},     {"TF_UINT8", TF_UINT8},         {"TF_ATTR_STRING", TF_ATTR_STRING},
         {"TF_ATTR_INT", TF_ATTR_INT},     {"TF_ATTR_FLOAT", TF_ATTR_FLOAT}, {"TF_ATTR_BOOL", TF_ATTR_BOOL},

@@ -7,6 +7,7 @@ import { xla as compilesByXla, openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
 import { nativeBatches } from "./batches.js";
 import { registerGather } from "./gather.js";
+import { mixedPrecision } from "./precision.js";
 import { Trace } from "./trace.js";
 import { type Traced, traceBody } from "./traced.js";
 
@@ -21,6 +22,7 @@ class NativeStep implements Step {
     private readonly backend: NativeBackend,
     private readonly name: string,
     private readonly body: (inputs: TensorMap) => TensorMap,
+    private readonly narrow: boolean,
   ) {}
 
   get traced(): Step["traced"] {
@@ -65,7 +67,7 @@ class NativeStep implements Step {
     const started = performance.now();
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
     const { addon, xla, functions } = this.backend;
-    const trace = new Trace(addon, this.name, xla, functions.graph());
+    const trace = new Trace(addon, this.name, { xla, narrow: this.narrow, graph: functions.graph() });
     const traced = traceBody(this.backend, trace, inputs, this.body);
     this.timing = {
       milliseconds: this.timing.milliseconds + performance.now() - started,
@@ -93,11 +95,12 @@ class NativeStep implements Step {
  */
 export async function nativeEngine(): Promise<Engine> {
   const backend = registeredBackend();
+  const narrow = mixedPrecision();
   await tf.setBackend(BACKEND);
   return {
     name: "native",
     device: backend.addon.isUsingGpuDevice() ? "gpu" : "cpu",
-    compile: (name, body) => new NativeStep(backend, name, body),
+    compile: (name, body, { mixed = false } = {}) => new NativeStep(backend, name, body, mixed && narrow),
     batches: (name, pipeline) => nativeBatches(backend, name, pipeline),
   };
 }

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import type { Addon, Attribute, Graph, HostValues, Metadata } from "./addon.js";
 import { reason } from "./addon.js";
+import { narrowed } from "./precision.js";
 
 /** Constants above this size do not belong into a graph; equal elements count as one. */
 const LARGEST_CONSTANT = 64 * 1024;
@@ -51,6 +52,15 @@ function allEqual(bytes: Buffer, width: number): boolean {
   return bytes.length > width && bytes.subarray(width).equals(bytes.subarray(0, bytes.length - width));
 }
 
+export interface TraceOptions {
+  /** Whether XLA compiles the function. */
+  readonly xla?: boolean;
+  /** Whether operations are taken in bfloat16 where mixed precision does so. */
+  readonly narrow?: boolean;
+  /** The graph to record into; a new one when absent. */
+  readonly graph?: Graph;
+}
+
 /**
  * One recording of a step's body: a graph that grows with each operation, and what it refuses.
  *
@@ -63,12 +73,15 @@ export class Trace {
   /** The first refusal, kept for a body that catches it. */
   private refusal: AutoqnnError | undefined;
 
+  private readonly graph: Graph;
+
   constructor(
     private readonly addon: Addon,
     readonly step: string,
-    private readonly xla: boolean,
-    private readonly graph: Graph = new addon.Graph(),
-  ) {}
+    private readonly options: TraceOptions = {},
+  ) {
+    this.graph = options.graph ?? new addon.Graph();
+  }
 
   /** Ids of the eager tensors that the body uses, held until `release`; they follow the inputs. */
   get captured(): number[] {
@@ -93,14 +106,14 @@ export class Trace {
     outputs: number,
   ): Metadata[] {
     try {
-      const hints = RECOMPUTED.has(type)
-        ? [{ name: "_recompute_hint", type: this.addon.TF_ATTR_INT, value: 0 }]
-        : [];
-      const all = [...attributes, ...hints];
-      return this.graph.operation(type, all, inputs, outputs, scope()).map(({ shape, ...value }) => {
-        if (shape === null) throw new Error(`${type}: the shape of its output depends on values`);
-        return { ...value, shape };
-      });
+      const numbers = this.options.narrow ? narrowed(type) : undefined;
+      if (numbers === undefined) return this.add(type, attributes, inputs, outputs);
+      const { TF_FLOAT, TF_BFLOAT16 } = this.addon;
+      const narrow = inputs.map((id, i) =>
+        numbers.includes(i) ? this.cast(id, TF_FLOAT, TF_BFLOAT16).id : id,
+      );
+      const typed = attributes.map((item) => (item.name === "T" ? { ...item, value: TF_BFLOAT16 } : item));
+      return this.add(type, typed, narrow, outputs).map(({ id }) => this.cast(id, TF_BFLOAT16, TF_FLOAT));
     } catch (error) {
       throw this.refuse(
         `Expected operations whose types and shapes are known before the run at step "${this.step}", received ${reason(error)} ${this.where()}.`,
@@ -108,6 +121,31 @@ export class Trace {
         error,
       );
     }
+  }
+
+  private add(
+    type: string,
+    attributes: readonly Attribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): Metadata[] {
+    const hints = RECOMPUTED.has(type)
+      ? [{ name: "_recompute_hint", type: this.addon.TF_ATTR_INT, value: 0 }]
+      : [];
+    const all = [...attributes, ...hints];
+    return this.graph.operation(type, all, inputs, outputs, scope()).map(({ shape, ...value }) => {
+      if (shape === null) throw new Error(`${type}: the shape of its output depends on values`);
+      return { ...value, shape };
+    });
+  }
+
+  private cast(id: number, from: number, to: number): Metadata {
+    const type = this.addon.TF_ATTR_TYPE;
+    const types = [
+      { name: "SrcT", type, value: from },
+      { name: "DstT", type, value: to },
+    ];
+    return this.add("Cast", types, [id], 1)[0]!;
   }
 
   /** To be called when the body writes values of the host, since they reach a kernel only later. */
@@ -196,7 +234,7 @@ export class Trace {
     if (this.refusal !== undefined) throw this.refusal;
     const values = [...this.captures.values()].map((capture) => capture.value);
     const label = this.step.replace(/\W/g, "_").replace(/^_*/, "step_");
-    return this.graph.finish(label, [...this.inputs, ...values], outputs, this.xla);
+    return this.graph.finish(label, [...this.inputs, ...values], outputs, this.options.xla ?? false);
   }
 
   /** Lets go of the captured tensors. */
