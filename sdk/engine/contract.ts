@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
-import type { TensorMap } from "./engine.js";
+import type { State, TensorMap } from "./engine.js";
 
 /** The sorted names of a step's inputs, which are live tensors and have the names of the first run. */
 export function checkedInputs(
@@ -44,6 +44,53 @@ export function checkedOutputs(step: string, outputs: unknown): TensorMap {
     "bad-option",
     `Expected a map of tensors, received ${outputs instanceof Promise ? "a promise" : wrong ? typeof wrong[1] : typeof outputs} at ${wrong ? `output "${wrong[0]}" of ` : "the outputs of "}step "${step}".`,
     "Write the body as a plain function that returns { name: tensor }.",
+  );
+}
+
+/** Refuses a state that is in use, disposed or another engine's, and inputs of its names. */
+export function checkedState<T extends State>(
+  step: string,
+  state: State | undefined,
+  inputs: TensorMap,
+  kind: new (
+    ...args: never[]
+  ) => T & { readonly busy: boolean; readonly disposed: boolean; readonly names: readonly string[] },
+): T | undefined {
+  if (state === undefined) return undefined;
+  const refuse = (expected: string, received: string, hint: string): never => {
+    throw new AutoqnnError(
+      "bad-option",
+      `Expected ${expected} at step "${step}", received ${received}.`,
+      hint,
+    );
+  };
+  if (!(state instanceof kind) || state.disposed) {
+    const received = state instanceof kind ? "a disposed one" : "another";
+    return refuse("a live state of this engine", received, "Make it with the engine's state().");
+  }
+  if (state.busy) return refuse("a state that no run has", "one in use", "Await the run before.");
+  const twice = state.names.find((name) => name in inputs);
+  if (twice !== undefined) {
+    return refuse(
+      "inputs of other names than the state's",
+      `"${twice}" in both`,
+      "Leave it out of the inputs.",
+    );
+  }
+  return state;
+}
+
+/** Refuses an output that cannot take the place of what the state holds under its name. */
+export function checkFits(
+  step: string,
+  { name, shape, dtype }: { name: string; shape: readonly number[]; dtype: unknown },
+  held: { shape: readonly number[]; dtype: unknown } | undefined,
+): void {
+  if (held === undefined || (held.dtype === dtype && held.shape.join() === shape.join())) return;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected an output of shape [${held.shape}] and the type of the state at "${name}" of step "${step}", received [${shape}].`,
+    "Return what takes the place of a tensor of the state in its shape and type.",
   );
 }
 

@@ -14,13 +14,27 @@ export interface Step {
   /**
    * Runs with inputs of the names of the first run; a new set of shapes or types is traced anew.
    *
-   * Rejects with AutoqnnError: `bad-option` for inputs or outputs that are not maps of live tensors, `untraceable` for what
-   * the trace refuses, `engine` with TensorFlow's message for a run that fails. What the body throws comes through.
+   * With a `state`, the body receives its tensors beside the inputs, and outputs of their names take their place instead of
+   * being returned. A run that fails leaves the state as it was. One run at a time may have it.
+   *
+   * Rejects with AutoqnnError: `bad-option` for inputs or outputs that are not maps of live tensors, or do not fit the
+   * state, `untraceable` for what the trace refuses, `engine` with TensorFlow's message for a run that fails. What the body
+   * throws comes through.
    */
-  run(inputs: TensorMap): Promise<TensorMap>;
+  run(inputs: TensorMap, state?: State): Promise<TensorMap>;
   /** Milliseconds spent tracing so far, and the number of traces; 0 where nothing is traced. */
   readonly traced: { readonly milliseconds: number; readonly count: number };
   /** Frees the compiled functions, once the runs under way have ended. Later runs reject with `engine`. */
+  dispose(): void;
+}
+
+/**
+ * Tensors that steps pass on from run to run, by name. They stay the engine's: what JavaScript would spend on each of them
+ * in every run is a good part of a short step.
+ */
+export interface State {
+  /** Clones of what it holds now, of `names` where given; the caller disposes them. */
+  read(names?: readonly string[]): TensorMap;
   dispose(): void;
 }
 
@@ -54,6 +68,8 @@ export interface Engine {
    * const { loss, w } = await step.run({ w: weights, x: batch, rate: tf.scalar(0.1) });
    */
   compile(name: string, body: (inputs: TensorMap) => TensorMap, options?: CompileOptions): Step;
+  /** A state that begins with these tensors, which it takes over. */
+  state(tensors: TensorMap): State;
 
   /**
    * The batches of one pass over `pipeline`, each made while those before it are used. The caller disposes what it takes;

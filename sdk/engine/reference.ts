@@ -1,11 +1,33 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
-import { checkedInputs, checkedOutputs, disposedStep } from "./contract.js";
-import type { Engine, Step, TensorMap } from "./engine.js";
+import { checkedInputs, checkedOutputs, checkedState, checkFits, disposedStep } from "./contract.js";
+import type { Engine, State, Step, TensorMap } from "./engine.js";
 import { onBackend } from "./on-backend.js";
 import { elements, type Pipeline, runsOf } from "./pipeline.js";
 
 const BACKEND = "cpu";
+
+class ReferenceState implements State {
+  /** Never: a run is over when it returns. */
+  readonly busy = false;
+  disposed = false;
+
+  constructor(public tensors: TensorMap) {}
+
+  get names(): readonly string[] {
+    return Object.keys(this.tensors);
+  }
+
+  read(names = this.names): TensorMap {
+    return onBackend(BACKEND, () => cloned(names, this.tensors));
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    tf.dispose(this.tensors);
+    this.tensors = {};
+  }
+}
 
 class ReferenceStep implements Step {
   readonly traced = { milliseconds: 0, count: 0 };
@@ -17,17 +39,27 @@ class ReferenceStep implements Step {
     private readonly body: (inputs: TensorMap) => TensorMap,
   ) {}
 
-  async run(inputs: TensorMap): Promise<TensorMap> {
+  async run(inputs: TensorMap, given?: State): Promise<TensorMap> {
     if (this.disposed) throw disposedStep(this.name);
+    const state = checkedState(this.name, given, inputs, ReferenceState);
     const names = checkedInputs(this.name, inputs, this.names);
     this.names = names;
-    return onBackend(BACKEND, () =>
+    const held = state?.tensors ?? {};
+    const outputs = onBackend(BACKEND, () =>
       tf.tidy(() => {
         // Clones, so that a body may dispose or return an input without touching the caller's tensor.
-        const outputs = checkedOutputs(this.name, this.body(cloned(names, inputs)));
-        return cloned(Object.keys(outputs), outputs);
+        const all = { ...cloned(Object.keys(held), held), ...cloned(names, inputs) };
+        const returned = checkedOutputs(this.name, this.body(all));
+        for (const [name, { shape, dtype }] of Object.entries(returned))
+          checkFits(this.name, { name, shape, dtype }, held[name]);
+        return cloned(Object.keys(returned), returned);
       }),
     );
+    if (state === undefined) return outputs;
+    const changed = Object.keys(outputs).filter((name) => name in held);
+    for (const name of changed) held[name]!.dispose();
+    state.tensors = { ...held, ...Object.fromEntries(changed.map((name) => [name, outputs[name]!])) };
+    return Object.fromEntries(Object.entries(outputs).filter(([name]) => !(name in held)));
   }
 
   dispose(): void {
@@ -78,6 +110,7 @@ export async function referenceEngine(): Promise<Engine> {
     name: "reference",
     device: "cpu",
     compile: (name, body) => new ReferenceStep(name, body),
+    state: (tensors) => new ReferenceState(tensors),
     batches: referenceBatches,
   };
 }

@@ -2,6 +2,7 @@ import { AutoqnnError } from "../errors.js";
 import { averageBits, bitOperations, FLOAT_BITS } from "../graph/costs.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import { memory } from "../graph/memory.js";
+import { topologyOf } from "../model/topology.js";
 import { fit, isFrozen, measure } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";
@@ -61,7 +62,7 @@ export function generate(
     manifest: {
       format: "autoqnn",
       version: VERSION,
-      topology: graph.model.toJSON(null, false) as Manifest["topology"],
+      topology: topologyOf(graph.model) as Manifest["topology"],
       nodes,
       floating,
       leftAlone: leftAlone(graph, assignment),

@@ -41,6 +41,19 @@ export async function build(
   }
 }
 
+/** The topology of a model as tfjs writes it, except that a functional model has one class, whether built or loaded. */
+export function topologyOf(model: tf.LayersModel): Config {
+  const named = (layer: LayerConfig): LayerConfig =>
+    isContainer(layer)
+      ? {
+          ...layer,
+          class_name: layer.class_name === "Sequential" ? "Sequential" : "Functional",
+          config: { ...layer.config, layers: layersOf(layer, nameOf(layer)).map(named) },
+        }
+      : layer;
+  return { ...named(layerConfig(model.toJSON(null, false), model.name)) };
+}
+
 function writerOf(topology: unknown): Reading["writer"] {
   if (isConfig(topology) && String(topology.keras_version).startsWith("tfjs")) return "tfjs";
   const words = /"(DTypePolicy|__keras_tensor__|batch_shape)"/;

@@ -82,6 +82,7 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       }
     : undefined;
   const saved = file && (await readCheckpoint(file.directory, file.name));
+  const traced = parameterNames.map((name) => `parameter/${name}`);
   const rows = new Recorder(stage, parameterNames, saved?.tensors);
   const stepper = new Stepper(stage, saved ? under(saved.tensors, "state/") : initial);
   let done = saved ? Number(saved.meta.done) : 0;
@@ -90,7 +91,7 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
 
   const keep = async (): Promise<void> => {
     if (!file) return;
-    const tensors = { ...prefixed("state/", await toHost(stepper.state)), ...rows.tensors(done) };
+    const tensors = { ...prefixed("state/", await hostOf(stepper)), ...rows.tensors(done) };
     await writeCheckpoint(file.directory, file.name, { tensors, meta: { done, seconds } });
   };
   let keptAt = performance.now();
@@ -109,8 +110,9 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
         const batch = await feed.next();
         const count = batch.y.shape[0]!;
         const { loss, correct, penalty } = await stepper.run(index, t, batch, () => feed.prepare());
-        await rows.record(done, index === 0 ? { loss, correct, count } : undefined, stepper.state);
-        tf.dispose([loss, correct, penalty]);
+        const values = stepper.read(traced);
+        await rows.record(done, index === 0 ? { loss, correct, count } : undefined, values);
+        tf.dispose([loss, correct, penalty, values]);
       }
       done = t;
       const now = performance.now();
@@ -136,7 +138,7 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       }
     }
     await keep();
-    const final = await toHost(stepper.state);
+    const final = await hostOf(stepper);
     return {
       snapshot: snapshotOf(stage.graph, stage.snapshot.signed, final),
       parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
@@ -145,6 +147,15 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   } finally {
     stepper.dispose();
     for (const feed of feeds) await feed.close();
+  }
+}
+
+async function hostOf(stepper: Stepper): Promise<Record<string, HostTensor>> {
+  const state = stepper.read();
+  try {
+    return await toHost(state);
+  } finally {
+    tf.dispose(state);
   }
 }
 

@@ -33,15 +33,14 @@ export class Recorder {
   async record(
     index: number,
     batch: { loss: tf.Tensor; correct: tf.Tensor; count: number } | undefined,
-    changed: TensorMap,
+    values: TensorMap,
   ): Promise<void> {
     if (batch) {
       this.loss[index] = (await batch.loss.data())[0]!;
       this.accuracy[index] = (await batch.correct.data())[0]! / batch.count;
     }
     for (const [name, { row, data }] of Object.entries(this.traces)) {
-      const value = changed[`parameter/${name}`];
-      if (value) data.set(await value.data(), index * sizeOf(row));
+      data.set(await values[`parameter/${name}`]!.data(), index * sizeOf(row));
     }
   }
 

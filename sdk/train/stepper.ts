@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Step, TensorMap } from "../engine/engine.js";
+import type { State, Step, TensorMap } from "../engine/engine.js";
 import { ADAM, correctedRate } from "./adam.js";
 import type { Batch } from "./data.js";
 import type { Stage, Update } from "./loop.js";
@@ -21,7 +21,7 @@ export interface Measured {
  * Adam. The state stays on the device from step to step.
  */
 export class Stepper {
-  private current: TensorMap;
+  private readonly state: State;
   private readonly phases: readonly { readonly updates: readonly Update[]; readonly step: Step }[];
 
   constructor(
@@ -34,12 +34,12 @@ export class Stepper {
       const body = compiled.update(groups);
       return { updates, step: stage.engine.compile(`${stage.name}/${index}`, body, { mixed: true }) };
     });
-    this.current = toDevice(state);
+    this.state = stage.engine.state(toDevice(state));
   }
 
-  /** The state now; it is the stepper's, and disposed as it changes. */
-  get state(): Readonly<TensorMap> {
-    return this.current;
+  /** The state now, or its entries of these names; the caller disposes them. */
+  read(names?: readonly string[]): TensorMap {
+    return this.state.read(names);
   }
 
   /** Milliseconds spent tracing so far. */
@@ -55,18 +55,16 @@ export class Stepper {
   async run(phase: number, t: number, batch: Batch, meanwhile?: () => void): Promise<Measured> {
     const { updates, step } = this.phases[phase]!;
     const controls = controlTensors(this.stage, updates, t);
-    const running = step.run({ ...this.current, ...controls, x: batch.x, y: batch.y });
+    const running = step.run({ ...controls, x: batch.x, y: batch.y }, this.state);
     meanwhile?.();
-    const { loss, correct, penalty, ...changed } = await running;
+    const { loss, correct, penalty } = await running;
     tf.dispose([controls, batch.x, batch.y]);
-    for (const key of Object.keys(changed)) this.current[key]?.dispose();
-    this.current = { ...this.current, ...changed };
     return { loss: loss!, correct: correct!, penalty: penalty! };
   }
 
   dispose(): void {
     for (const { step } of this.phases) step.dispose();
-    tf.dispose(this.current);
+    this.state.dispose();
   }
 }
 

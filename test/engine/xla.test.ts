@@ -124,7 +124,7 @@ async function trained(name: (typeof POLICIES)[number], engine: keyof typeof eng
     const { loss } = await stepper.run(0, t, batch);
     losses.push((await loss.data())[0]!);
   }
-  const state = await toHost(stepper.state);
+  const state = await toHost(stepper.read());
   stepper.dispose();
   return { losses, state };
 }

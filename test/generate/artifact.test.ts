@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { engine } from "../../sdk/engine/index.js";
 import { checkDestination, generate, load, type QuantizedModel } from "../../sdk/generate/index.js";
 import { modelSize } from "../../sdk/graph/costs.js";
+import { models } from "../../sdk/model/index.js";
+import { topologyOf } from "../../sdk/model/topology.js";
 import { fit, measure } from "../../sdk/staircase/schemes.js";
 import { rangeOf } from "../../sdk/train/program.js";
 import { assignmentOf, branched, functional, graphOf, nested, PROVENANCE, snapshotOf } from "./models.js";
@@ -115,6 +117,15 @@ describe("generate", () => {
     for (const file of await readdir(join(root, "same-a"))) {
       expect(await readFile(join(root, "same-b", file))).toEqual(await readFile(join(root, "same-a", file)));
     }
+  });
+
+  it("writes one topology for a network, whether it was built or loaded", async () => {
+    const built = nested();
+    await models.save(built, join(root, "built"));
+    const loaded = await models.load(join(root, "built", "model.json"));
+    const [ours, again] = [built, loaded].map(topologyOf);
+    expect(again).toEqual(ours);
+    expect(JSON.stringify(ours)).not.toContain('"Model"');
   });
 
   it("keeps nodes without an assignment in floating point", async () => {

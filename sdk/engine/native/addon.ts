@@ -87,8 +87,13 @@ export interface Addon {
     outputs: number,
     host?: boolean,
   ): Metadata[];
-  /** Runs a function off the JavaScript thread; its inputs live until it ends, whoever deletes them. */
-  runFunction(name: string, inputs: readonly number[], outputs: number): Promise<Metadata[]>;
+  /**
+   * Runs a function off the JavaScript thread; its inputs live until it ends, whoever deletes them.
+   *
+   * @param targets for each output the id of the tensor whose place it takes once the run has succeeded, or -1
+   * @returns the outputs that take no other's place
+   */
+  runFunction(name: string, inputs: readonly number[], targets: readonly number[]): Promise<Metadata[]>;
   removeFunction(name: string): void;
   /** Records what TensorFlow's threads do until `stopProfile`, which returns it. */
   startProfile(): void;

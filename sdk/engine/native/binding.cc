@@ -55,12 +55,12 @@ Device OpenDevice(uint64_t threads, bool gpu) {
 // One run of a function, on a thread of Node's pool.
 class Run : public Napi::AsyncWorker {
  public:
-  Run(Napi::Env env, Tensors& tensors, std::string name, std::vector<Handle> inputs, int count)
+  Run(Napi::Env env, Tensors& tensors, std::string name, std::vector<Handle> inputs, std::vector<int64_t> targets)
       : Napi::AsyncWorker(env),
         tensors_(tensors),
         name_(std::move(name)),
         inputs_(std::move(inputs)),
-        count_(count),
+        targets_(std::move(targets)),
         deferred_(Napi::Promise::Deferred::New(env)) {}
 
   Napi::Promise Promise() const { return deferred_.Promise(); }
@@ -72,16 +72,24 @@ class Run : public Napi::AsyncWorker {
     // hint is computed again for the backward pass, instead of being kept.
     static const std::string config("\x52\x04\x52\x02\x20\x02", 6);
     TFE_OpSetAttrString(op.get(), "config_proto", config.data(), config.size());
-    outputs_ = ::Execute(op, name_, count_);
+    outputs_ = ::Execute(op, name_, static_cast<int>(targets_.size()));
   }
-  void OnOK() override { deferred_.Resolve(tensors_.DescribeAll(Env(), outputs_)); }
+  void OnOK() override {
+    std::vector<TFE_TensorHandle*> returned;
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (targets_[i] < 0) returned.push_back(outputs_[i]);
+      // A target that was deleted meanwhile is nobody's any more.
+      else tensors_.Replace(targets_[i], Handle(outputs_[i], TFE_DeleteTensorHandle));
+    }
+    deferred_.Resolve(tensors_.DescribeAll(Env(), returned));
+  }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
   Tensors& tensors_;
   std::string name_;
   std::vector<Handle> inputs_;
-  int count_;
+  std::vector<int64_t> targets_;
   Napi::Promise::Deferred deferred_;
   std::vector<TFE_TensorHandle*> outputs_;
 };
@@ -161,10 +169,10 @@ class Binding : public Napi::Addon<Binding> {
     return tensors_.DescribeAll(info.Env(), Execute(op, type, info[3].As<Napi::Number>().Int32Value()));
   }
 
-  // runFunction(name, inputIds, outputCount): Promise<metadata[]>
+  // runFunction(name, inputIds, targets): Promise<metadata[]>
   Napi::Value RunFunction(const Napi::CallbackInfo& info) {
     auto* run = new Run(info.Env(), tensors_, info[0].As<Napi::String>().Utf8Value(), HandlesFrom(info[1]),
-                        info[2].As<Napi::Number>().Int32Value());
+                        IdsFrom(info[2]));
     run->Queue();
     return run->Promise();
   }

@@ -1,15 +1,19 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
-import { checkedInputs, disposedStep } from "../contract.js";
-import type { Engine, Step, TensorMap } from "../engine.js";
+import { checkedInputs, checkedState, checkFits, disposedStep } from "../contract.js";
+import type { Engine, State, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
 import { xla as compilesByXla, openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
 import { nativeBatches } from "./batches.js";
 import { registerGather } from "./gather.js";
 import { mixedPrecision } from "./precision.js";
+import { NativeState } from "./state.js";
 import { Trace } from "./trace.js";
 import { type Traced, traceBody } from "./traced.js";
+
+/** The target of an output that takes nothing's place. */
+const NOWHERE = -1;
 
 class NativeStep implements Step {
   private readonly functions = new Map<string, Traced>();
@@ -29,27 +33,34 @@ class NativeStep implements Step {
     return this.timing;
   }
 
-  async run(inputs: TensorMap): Promise<TensorMap> {
+  async run(inputs: TensorMap, given?: State): Promise<TensorMap> {
     if (this.disposed) throw disposedStep(this.name);
     this.backend.refuseWithin(this.name);
+    const state = checkedState(this.name, given, inputs, NativeState);
     const names = checkedInputs(this.name, inputs, this.names);
     this.names = names;
     const data = names.map((name) => this.backend.tensorMap.get(inputs[name]!.dataId));
-    const traced = this.tracedFor(names, data);
-    const ids = [...data.map((item) => this.backend.materialise(item)), ...traced.trace.captured];
+    const traced = this.tracedFor(state, names, data);
+    const own = data.map((item) => this.backend.materialise(item));
+    const ids = [...(state?.ids ?? []), ...own, ...traced.trace.captured];
+    const places = traced.outputs.map(({ name }) => state?.place(name));
+    const targets = places.map((place) => (place === undefined ? NOWHERE : state!.ids[place]!));
     this.running++;
+    if (state) state.busy = true;
     try {
-      const results = await this.backend.addon.runFunction(traced.function, ids, traced.outputs.length);
+      const results = await this.backend.addon.runFunction(traced.function, ids, targets);
+      const returned = traced.outputs.filter((_, i) => places[i] === undefined);
       // tfjs books a new tensor on the backend that is current.
       const tensors = onBackend(BACKEND, () =>
         results.map((result) => this.backend.createOutputTensor(result)),
       );
-      return Object.fromEntries(traced.outputs.map(({ name }, i) => [name, tensors[i]!]));
+      return Object.fromEntries(returned.map(({ name }, i) => [name, tensors[i]!]));
     } catch (error) {
       throw new AutoqnnError("engine", `Step "${this.name}" failed: ${reason(error)}.`, "Check its inputs.", {
         cause: error,
       });
     } finally {
+      if (state) state.busy = false;
       this.running--;
       if (this.disposed) this.release();
     }
@@ -60,20 +71,29 @@ class NativeStep implements Step {
     this.release();
   }
 
-  private tracedFor(names: readonly string[], data: readonly TensorData[]): Traced {
-    const signature = data.map(({ dtype, shape }) => `${dtype}[${shape}]`).join();
+  private tracedFor(
+    state: NativeState | undefined,
+    names: readonly string[],
+    data: readonly TensorData[],
+  ): Traced {
+    const own = data.map(({ dtype, shape }) => `${dtype}[${shape}]`).join();
+    const signature = `${state?.signature ?? ""};${own}`;
     const known = this.functions.get(signature);
     if (known !== undefined) return known;
     const started = performance.now();
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
     const { addon, xla, functions } = this.backend;
     const trace = new Trace(addon, this.name, { xla, narrow: this.narrow, graph: functions.graph() });
-    const traced = traceBody(this.backend, trace, inputs, this.body);
+    const traced = traceBody(this.backend, trace, [...(state?.specs ?? []), ...inputs], this.body);
     this.timing = {
       milliseconds: this.timing.milliseconds + performance.now() - started,
       count: this.timing.count + 1,
     };
     this.functions.set(signature, traced);
+    for (const output of traced.outputs) {
+      const place = state?.place(output.name);
+      if (place !== undefined) checkFits(this.name, output, state!.specs[place]);
+    }
     return traced;
   }
 
@@ -101,6 +121,7 @@ export async function nativeEngine(): Promise<Engine> {
     name: "native",
     device: backend.addon.isUsingGpuDevice() ? "gpu" : "cpu",
     compile: (name, body, { mixed = false } = {}) => new NativeStep(backend, name, body, mixed && narrow),
+    state: (tensors) => new NativeState(backend, tensors),
     batches: (name, pipeline) => nativeBatches(backend, name, pipeline),
   };
 }

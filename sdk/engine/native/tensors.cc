@@ -153,6 +153,11 @@ const Handle& Tensors::Get(int64_t id) const {
   return entry->second;
 }
 
+void Tensors::Replace(int64_t id, Handle handle) {
+  auto entry = handles_.find(id);
+  if (entry != handles_.end()) entry->second = std::move(handle);
+}
+
 void Tensors::Erase(int64_t id) {
   Get(id);
   handles_.erase(id);

@@ -50,6 +50,8 @@ class Tensors {
   int64_t Insert(TFE_TensorHandle* handle) { return Insert(Handle(handle, TFE_DeleteTensorHandle)); }
   int64_t Insert(Handle handle);
   const Handle& Get(int64_t id) const;
+  // Does nothing where there is no such tensor.
+  void Replace(int64_t id, Handle handle);
   void Erase(int64_t id);
   size_t Count() const { return handles_.size(); }
   // Takes over outputs of an operation: their ids, dtypes and shapes.
