@@ -4,7 +4,7 @@ import { derive, PLACE } from "../../staircase/measure.js";
 import { evaluate, type Row } from "../../staircase/rows.js";
 import { STATISTICS } from "../../staircase/statistics.js";
 import { read, write } from "./host.js";
-import { type NativeBackend, operation } from "./native-operation.js";
+import { type Attribute, type NativeBackend, operation } from "./native-operation.js";
 
 /**
  * The constant matrices of several candidates, one below the other. Row k of `thresholds` and of `jumps` (how far the
@@ -67,8 +67,17 @@ function gradientOnHost({ inputs, attrs, backend }: GradientCall & { backend: tf
   );
 }
 
-const rowsOf = ({ thresholds, jumps, bases }: Table) =>
-  [...thresholds, ...jumps, ...bases].flatMap((r) => [...r]);
+/** The matrices as attributes: of their entries only those that are not 0, a fifth of all. */
+function matrices({ thresholds, jumps, bases, owner }: Table): Record<string, Attribute> {
+  const entries = [...thresholds, ...jumps, ...bases].flatMap((r) => [...r]);
+  const places = entries.flatMap((value, place) => (value === 0 ? [] : [place]));
+  return {
+    candidates: ["INT", bases.length],
+    places: ["INT", places],
+    weights: ["FLOAT", places.map((place) => entries[place]!)],
+    owner: ["INT", owner],
+  };
+}
 
 function onNative({ inputs, attrs, backend }: Call & { backend: NativeBackend }): tf.Tensor[] {
   const { table } = attrs;
@@ -80,9 +89,8 @@ function onNative({ inputs, attrs, backend }: Call & { backend: NativeBackend })
       outputs: 3,
     },
     {
-      rows: ["FLOAT", rowsOf(table)],
+      ...matrices(table),
       lowered: ["INT", table.inclusive.map(Number)],
-      owner: ["INT", table.owner],
       within: ["INT", table.within.flatMap(({ threshold, lower, upper }) => [threshold, lower, upper])],
     },
   );
@@ -92,7 +100,7 @@ function gradientOnNative({ inputs, attrs, backend }: GradientCall & { backend: 
   const { statistics, active, dsteps, dbase } = inputs;
   return operation(
     { backend, type: MIXTURE_GRADIENT_KERNEL, inputs: [statistics, active, dsteps, dbase], outputs: 1 },
-    { rows: ["FLOAT", rowsOf(attrs.table)], owner: ["INT", attrs.table.owner] },
+    matrices(attrs.table),
   )[0]!;
 }
 

@@ -9,16 +9,25 @@ namespace autoqnn {
 class Candidates {
  public:
   void Read(OpKernelConstruction* construction) {
-    std::vector<float> rows;
-    OP_REQUIRES_OK(construction, construction->GetAttr("rows", &rows));
+    std::vector<int64_t> places;
+    std::vector<float> weights;
     OP_REQUIRES_OK(construction, construction->GetAttr("owner", &owner_));
-    rows_ = static_cast<int64_t>(rows.size()) / kStatistics;
-    for (size_t i = 0; i < rows.size(); ++i)
-      if (rows[i] != 0) entries_.push_back({i / kStatistics, i % kStatistics, rows[i]});
+    OP_REQUIRES_OK(construction, construction->GetAttr("candidates", &candidates_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("places", &places));
+    OP_REQUIRES_OK(construction, construction->GetAttr("weights", &weights));
+    const int64_t size = kStatistics * rows();
+    OP_REQUIRES(construction, places.size() == weights.size(),
+                absl::InvalidArgumentError("Expected a weight for each place of the matrices."));
+    for (size_t i = 0; i < places.size(); ++i) {
+      OP_REQUIRES(construction, 0 <= places[i] && places[i] < size,
+                  absl::InvalidArgumentError("Expected places within the matrices."));
+      const auto place = static_cast<size_t>(places[i]);
+      entries_.push_back({place / kStatistics, place % kStatistics, weights[i]});
+    }
   }
 
   int64_t thresholds() const { return static_cast<int64_t>(owner_.size()); }
-  int64_t candidates() const { return rows_ - 2 * thresholds(); }
+  int64_t candidates() const { return candidates_; }
   int64_t owner(int64_t threshold) const { return owner_[threshold]; }
 
   // The thresholds, the jumps of level there and each candidate's lowest level, at a raw statistic vector.
@@ -26,7 +35,7 @@ class Candidates {
     double derived[kStatistics];
     std::copy(statistics, statistics + kStatistics, derived);
     derived[kAbsMaximum] = PowerOfTwo(statistics[kAbsMaximum]);
-    std::vector<double> values(rows_, 0.0);
+    std::vector<double> values(rows(), 0.0);
     for (const Entry& entry : entries_) values[entry.row] += entry.weight * derived[entry.place];
     return values;
   }
@@ -46,7 +55,9 @@ class Candidates {
     return x;
   }
 
-  int64_t rows_ = 0;
+  int64_t rows() const { return 2 * thresholds() + candidates_; }
+
+  int64_t candidates_ = 0;
   std::vector<Entry> entries_;
   std::vector<int64_t> owner_;
 };

@@ -14,7 +14,7 @@
 #include "tensorflow/core/framework/op_kernel.h"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
-#define TARGETS __attribute__((target_clones("avx2", "default")))
+#define TARGETS __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
 #else
 #define TARGETS
 #endif
