@@ -45,14 +45,19 @@ export function program(
   signed: Snapshot["signed"],
   rule: GradientRule = "ste",
 ): Program {
+  // Nodes with the same choice share its table.
+  const fits = new Map<string, ReturnType<typeof mixture>>();
   const quantizers = new Map(
     graph.nodes.flatMap((node, index) => {
       const candidates = policy.candidates(node);
       if (candidates.length === 0) return [];
       const range = rangeOf(node, signed[node.id] ?? true);
+      const key = JSON.stringify([candidates, range]);
+      const fit = fits.get(key) ?? mixture(candidates, range);
+      fits.set(key, fit);
       const quantizer = {
         index,
-        fit: mixture(candidates, range),
+        fit,
         needed: needs(candidates, range),
         frozen: candidates.every(({ scheme }) => isFrozen(scheme)),
       };

@@ -67,8 +67,19 @@ function gradientOnHost({ inputs, attrs, backend }: GradientCall & { backend: tf
   );
 }
 
+type Matrices = Readonly<Record<"candidates" | "places" | "weights" | "owner", Attribute>>;
+
+/** Every node of a kind has the same table, and every table serves forward and backward. */
+const known = new WeakMap<Table, Matrices>();
+
+function matrices(table: Table): Matrices {
+  const found = known.get(table) ?? entriesOf(table);
+  known.set(table, found);
+  return found;
+}
+
 /** The matrices as attributes: of their entries only those that are not 0, a fifth of all. */
-function matrices({ thresholds, jumps, bases, owner }: Table): Record<string, Attribute> {
+function entriesOf({ thresholds, jumps, bases, owner }: Table): Matrices {
   const entries = [...thresholds, ...jumps, ...bases].flatMap((r) => [...r]);
   const places = entries.flatMap((value, place) => (value === 0 ? [] : [place]));
   return {
