@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
 import { openAddon } from "../../sdk/engine/native/addon.js";
-import { engine, tf } from "../../sdk/index.js";
+import { engine } from "../../sdk/index.js";
 import { Stepper } from "../../sdk/train/stepper.js";
 import { NETWORKS, title } from "./speed/networks.js";
-import { randomBatch, stageOf } from "./speed/stages.js";
+import { randomBatch, stageOf, stepsOf } from "./speed/stages.js";
 
 const HELP = `Where the time of a training step goes, by type of TensorFlow operation.
 
@@ -23,8 +23,8 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Of an operation's name in TensorFlow's profile, "node:Type" and perhaps "#attributes#". */
-const TYPE = /:([A-Za-z_0-9]+)(?:#|$)/;
+/** Of an operation's name in TensorFlow's profile, "node:Type" and perhaps "#attributes#"; its own parts have "::". */
+const TYPE = /(?<!:):([A-Za-z_0-9]+)(?:#|$)/;
 
 interface Profile {
   readonly step: number;
@@ -42,12 +42,7 @@ async function profile(method: string): Promise<Profile> {
   const { x, y } = randomBatch(network);
   const { stage } = await stageOf(method, network, await engine(), { x, y });
   const stepper = new Stepper(stage);
-  let t = 0;
-  const step = async (): Promise<void> => {
-    const { loss, correct, penalty } = await stepper.run(0, ++t, { x: x.clone(), y: y.clone() });
-    await loss.data();
-    tf.dispose([loss, correct, penalty]);
-  };
+  const step = stepsOf(stepper, { x, y });
   for (let i = 0; i < 5; i++) await step();
   const steps = Number(options.steps);
   const addon = openAddon();

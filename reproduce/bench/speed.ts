@@ -19,7 +19,7 @@ methods: ${METHODS.map(({ id }) => id).join(", ")}
 
 Every method trains the same network on the same kind of batch: forward, backward, Adam; float32, as many threads as there
 are cores. All are started first; then, in every round, each has a turn of up to --steps steps or --seconds seconds. The
-peers' Python environments are made in the user's cache where they are not there yet (7 GB). Results are kept in --results
+peers' Python environments are made in the user's cache where they are not there yet (6 GB). Results are kept in --results
 (table.json), a page with tables and figure is written to --out.
 
 --figure measures the curves instead: cost of our step against candidates, batch size and depth (figure.json).

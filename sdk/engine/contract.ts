@@ -94,6 +94,22 @@ export function checkFits(
   );
 }
 
+/** Refuses to read from a disposed state, and what it does not hold. */
+export function checkHeld(
+  { disposed, names }: { readonly disposed: boolean; readonly names: readonly string[] },
+  wanted: readonly string[],
+): void {
+  const missing = disposed ? undefined : wanted.find((name) => !names.includes(name));
+  if (!disposed && missing === undefined) return;
+  throw new AutoqnnError(
+    "bad-option",
+    disposed
+      ? "Expected a live state to read, received a disposed one."
+      : `Expected names that the state holds, received "${missing}".`,
+    "Read before it is disposed, by the names of the tensors that it began with.",
+  );
+}
+
 export function disposedStep(step: string): AutoqnnError {
   return new AutoqnnError(
     "engine",

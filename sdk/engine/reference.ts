@@ -1,6 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
-import { checkedInputs, checkedOutputs, checkedState, checkFits, disposedStep } from "./contract.js";
+import {
+  checkedInputs,
+  checkedOutputs,
+  checkedState,
+  checkFits,
+  checkHeld,
+  disposedStep,
+} from "./contract.js";
 import type { Engine, State, Step, TensorMap } from "./engine.js";
 import { onBackend } from "./on-backend.js";
 import { elements, type Pipeline, runsOf } from "./pipeline.js";
@@ -19,6 +26,7 @@ class ReferenceState implements State {
   }
 
   read(names = this.names): TensorMap {
+    checkHeld(this, names);
     return onBackend(BACKEND, () => cloned(names, this.tensors));
   }
 

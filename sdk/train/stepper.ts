@@ -57,9 +57,12 @@ export class Stepper {
     const controls = controlTensors(this.stage, updates, t);
     const running = step.run({ ...controls, x: batch.x, y: batch.y }, this.state);
     meanwhile?.();
-    const { loss, correct, penalty } = await running;
-    tf.dispose([controls, batch.x, batch.y]);
-    return { loss: loss!, correct: correct!, penalty: penalty! };
+    try {
+      const { loss, correct, penalty } = await running;
+      return { loss: loss!, correct: correct!, penalty: penalty! };
+    } finally {
+      tf.dispose([controls, batch.x, batch.y]);
+    }
   }
 
   dispose(): void {

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { engine, tf } from "../../../sdk/index.js";
+import { engine } from "../../../sdk/index.js";
 import { Stepper } from "../../../sdk/train/stepper.js";
 import { VERSION } from "../../../sdk/version.js";
 import type { Network } from "./networks.js";
 import type { Ran, Ready } from "./protocol.js";
-import { randomBatch, stageOf } from "./stages.js";
+import { randomBatch, stageOf, stepsOf } from "./stages.js";
 
 // Our side of the bench: the counterpart of peers/worker.py, with the same commands and answers.
 
@@ -28,14 +28,7 @@ async function main(): Promise<void> {
   const running = await engine();
   const { x, y } = randomBatch(network);
   const { stage, candidates } = await stageOf(method, network, running, { x, y });
-  const stepper = new Stepper(stage);
-
-  let t = 0;
-  const step = async (): Promise<void> => {
-    const { loss, correct, penalty } = await stepper.run(0, ++t, { x: x.clone(), y: y.clone() });
-    await loss.data();
-    tf.dispose([loss, correct, penalty]);
-  };
+  const step = stepsOf(new Stepper(stage), { x, y });
 
   const before = memory("VmRSS");
   const warmUp = await times(step, WARM_UP);

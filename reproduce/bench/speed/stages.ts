@@ -11,6 +11,7 @@ import type { Stage, Update } from "../../../sdk/train/loop.js";
 import { FLOATING, fixedPolicy, type Policy } from "../../../sdk/train/policy.js";
 import { stream } from "../../../sdk/train/random.js";
 import { mapValues } from "../../../sdk/train/state.js";
+import type { Stepper } from "../../../sdk/train/stepper.js";
 import { modelShape } from "../../../sdk/train/workbench.js";
 import { build, type Network } from "./networks.js";
 
@@ -111,4 +112,14 @@ export function randomBatch({ batch, image, classes }: Network): Batch {
   const pixels = Float32Array.from({ length: batch * image * image * 3 }, draw);
   const labels = Int32Array.from({ length: batch }, () => Math.floor(draw() * classes));
   return { x: tf.tensor4d(pixels, [batch, image, image, 3]), y: tf.tensor1d(labels, "int32") };
+}
+
+/** Runs step after step of a stage's one phase on the same batch. */
+export function stepsOf(stepper: Stepper, { x, y }: Batch): () => Promise<void> {
+  let t = 0;
+  return async () => {
+    const { loss, correct, penalty } = await stepper.run(0, ++t, { x: x.clone(), y: y.clone() });
+    await loss.data();
+    tf.dispose([loss, correct, penalty]);
+  };
 }

@@ -78,7 +78,7 @@ function matrices(table: Table): Matrices {
   return found;
 }
 
-/** The matrices as attributes: of their entries only those that are not 0, a fifth of all. */
+/** The matrices as attributes: of their entries only those that are not 0. */
 function entriesOf({ thresholds, jumps, bases, owner }: Table): Matrices {
   const entries = [...thresholds, ...jumps, ...bases].flatMap((r) => [...r]);
   const places = entries.flatMap((value, place) => (value === 0 ? [] : [place]));

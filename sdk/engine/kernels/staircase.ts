@@ -156,7 +156,7 @@ function onNative({ inputs, backend }: Call & { backend: NativeBackend }): tf.Te
   const staircase = [x, thresholds, steps, base, scale];
   if (!keeps(inputs)) {
     const [y] = operation({ backend, type: STAIRCASE_KERNEL, inputs: staircase, outputs: 1 });
-    return [y!, tf.zeros([0], "int32")];
+    return [y!, tf.zeros([0])];
   }
   const [rungs, levels] = operation({
     backend,
@@ -187,15 +187,12 @@ export const staircaseKernels = [
     }: GradientCall & { inputs: { readonly kept: tf.Tensor }; backend: NativeBackend }) => {
       if (backend.expressions) return gradientExpression({ inputs, backend });
       const { x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase, kept } = inputs;
-      return operation(
-        {
-          backend,
-          type: STAIRCASE_GRADIENT_KERNEL,
-          inputs: [x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase, kept],
-          outputs: 4,
-        },
-        { keep: ["BOOL", keeps(inputs)] },
-      );
+      return operation({
+        backend,
+        type: STAIRCASE_GRADIENT_KERNEL,
+        inputs: [x, dy, thresholds, steps, base, scale, maskThresholds, maskSteps, maskBase, kept],
+        outputs: 4,
+      });
     },
   },
 ];

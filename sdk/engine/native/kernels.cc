@@ -110,8 +110,7 @@ REGISTER_OP("AutoqnnStaircaseGradient")
     .Output("dsteps: float")
     .Output("dbase: float")
     .Output("dscale: float")
-    .Attr("keep: bool")
-    .Attr("Rungs: {uint8, int32}")
+    .Attr("Rungs: {uint8, float}")
     .SetShapeFn([](InferenceContext* c) {
       const int like[] = {0, 3, 4, 5};
       for (int i = 0; i < 4; ++i) c->set_output(i, c->input(like[i]));

@@ -84,16 +84,15 @@ class NativeStep implements Step {
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
     const { addon, xla, functions } = this.backend;
     const trace = new Trace(addon, this.name, { xla, narrow: this.narrow, graph: functions.graph() });
-    const traced = traceBody(this.backend, trace, [...(state?.specs ?? []), ...inputs], this.body);
+    const specs = state?.specs ?? [];
+    const traced = traceBody(this.backend, trace, [...specs, ...inputs], this.body, (outputs) => {
+      for (const output of outputs) checkFits(this.name, output, specs[state?.place(output.name) ?? NOWHERE]);
+    });
     this.timing = {
       milliseconds: this.timing.milliseconds + performance.now() - started,
       count: this.timing.count + 1,
     };
     this.functions.set(signature, traced);
-    for (const output of traced.outputs) {
-      const place = state?.place(output.name);
-      if (place !== undefined) checkFits(this.name, output, state!.specs[place]);
-    }
     return traced;
   }
 

@@ -217,7 +217,9 @@ class Histogram {
 class StaircaseGradientOp : public OpKernel {
  public:
   explicit StaircaseGradientOp(OpKernelConstruction* construction) : OpKernel(construction) {
-    OP_REQUIRES_OK(construction, construction->GetAttr("keep", &keep_));
+    tensorflow::DataType rungs;
+    OP_REQUIRES_OK(construction, construction->GetAttr("Rungs", &rungs));
+    kept_ = rungs == tensorflow::DT_UINT8;
   }
 
   void Compute(OpKernelContext* context) override {
@@ -225,7 +227,7 @@ class StaircaseGradientOp : public OpKernel {
     const int64_t size = input.NumElements();
     OP_REQUIRES(context, context->input(1).NumElements() == size,
                 absl::InvalidArgumentError("Expected a gradient of the shape of x."));
-    OP_REQUIRES(context, !keep_ || (context->input(9).dtype() == tensorflow::DT_UINT8 && context->input(9).NumElements() == size),
+    OP_REQUIRES(context, !kept_ || context->input(9).NumElements() == size,
                 absl::InvalidArgumentError("Expected a kept rung for each element of x."));
     const float* x = input.flat<float>().data();
     const float* dy = context->input(1).flat<float>().data();
@@ -233,7 +235,7 @@ class StaircaseGradientOp : public OpKernel {
     const float base = context->input(4).flat<float>()(0), scale = context->input(5).flat<float>()(0);
     const float* mask_steps = context->input(7).flat<float>().data();
     const float mask_base = context->input(8).flat<float>()(0);
-    const uint8_t* kept = keep_ ? context->input(9).flat<uint8_t>().data() : nullptr;
+    const uint8_t* kept = kept_ ? context->input(9).flat<uint8_t>().data() : nullptr;
     const int64_t count = context->input(2).NumElements(), masks = context->input(6).NumElements();
 
     Tensor* outputs[4];
@@ -255,10 +257,10 @@ class StaircaseGradientOp : public OpKernel {
     std::vector<float> shares = rises;
     for (size_t rung = 1; rung < shares.size(); ++rung) shares[rung] += shares[rung - 1];
 
-    const Finder finder(ladder, keep_ ? 0 : size);
+    const Finder finder(ladder, kept_ ? 0 : size);
     const int rungs = ladder.size(), total = rungs, passed = rungs + 1, width = rungs + 2;
     std::vector<double> sums(width * Chunks(size), 0.0);
-    const double cost = few ? 0.06 * rungs + 0.5 + 0.05 * mask.size() : 1.5 + (keep_ ? 0 : finder.Nanoseconds());
+    const double cost = few ? 0.06 * rungs + 0.5 + 0.05 * mask.size() : 1.5 + (kept_ ? 0 : finder.Nanoseconds());
     ForEachChunk(context, size, cost, [&](int64_t chunk, int64_t first, int64_t count) {
       double* own = &sums[chunk * width];
       Histogram histogram(few ? 0 : rungs);
@@ -272,7 +274,7 @@ class StaircaseGradientOp : public OpKernel {
           Pass(tile, gradient, completed, mask.thresholds.data(), rises.data() + 1, mask.size(), mask_base, out,
                own + total, own + passed);
         } else {
-          if (keep_) {
+          if (kept_) {
             Unpack(kept + at, n, completed, found);
           } else {
             finder.Find(tile, completed, found);
@@ -298,7 +300,8 @@ class StaircaseGradientOp : public OpKernel {
   }
 
  private:
-  bool keep_ = false;
+  // Whether rungs were kept, as bytes; otherwise their input is empty.
+  bool kept_ = false;
 };
 
 }  // namespace autoqnn

@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import type * as tf from "@tensorflow/tfjs";
+import { checkHeld } from "../contract.js";
 import type { State, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
 import { BACKEND, type NativeBackend } from "./backend.js";
@@ -24,7 +26,8 @@ export class NativeState implements State {
     const data = this.names.map((name) => backend.tensorMap.get(tensors[name]!.dataId));
     this.specs = data.map(({ dtype, shape }, i) => ({ name: this.names[i]!, dtype, shape }));
     this.ids = data.map((item) => backend.addon.retainTensor(backend.materialise(item)));
-    this.signature = this.specs.map(({ name, dtype, shape }) => `${name}:${dtype}[${shape}]`).join();
+    // A digest, because every run looks its function up by it.
+    this.signature = createHash("sha256").update(JSON.stringify(this.specs)).digest("hex");
     this.places = new Map(this.names.map((name, place) => [name, place]));
     for (const tensor of Object.values(tensors)) tensor.dispose();
   }
@@ -35,6 +38,7 @@ export class NativeState implements State {
   }
 
   read(names = this.names): TensorMap {
+    checkHeld(this, names);
     return onBackend(BACKEND, () => Object.fromEntries(names.map((name) => [name, this.clone(name)])));
   }
 

@@ -67,13 +67,12 @@ export interface TraceOptions {
  * Values of the graph have ids below 0, so that no id of an eager tensor is taken for one.
  */
 export class Trace {
+  private readonly graph: Graph;
   private readonly constants = new Map<string, number>();
   private readonly captures = new Map<number, { held: number; value: number; dtype: number }>();
   private readonly inputs: number[] = [];
   /** The first refusal, kept for a body that catches it. */
   private refusal: AutoqnnError | undefined;
-
-  private readonly graph: Graph;
 
   constructor(
     private readonly addon: Addon,
@@ -106,9 +105,10 @@ export class Trace {
     outputs: number,
   ): Metadata[] {
     try {
-      const numbers = this.options.narrow ? narrowed(type) : undefined;
-      if (numbers === undefined) return this.add(type, attributes, inputs, outputs);
       const { TF_FLOAT, TF_BFLOAT16 } = this.addon;
+      const floating = attributes.some(({ name, value }) => name === "T" && value === TF_FLOAT);
+      const numbers = this.options.narrow && floating ? narrowed(type) : undefined;
+      if (numbers === undefined) return this.add(type, attributes, inputs, outputs);
       const narrow = inputs.map((id, i) =>
         numbers.includes(i) ? this.cast(id, TF_FLOAT, TF_BFLOAT16).id : id,
       );

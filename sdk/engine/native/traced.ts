@@ -20,12 +20,17 @@ export interface Traced {
   readonly outputs: readonly NamedSpec[];
 }
 
-/** Records `body` for these inputs. Throws AutoqnnError `untraceable`, and what the body throws. */
+/**
+ * Records `body` for these inputs. Throws AutoqnnError `untraceable`, and what the body throws.
+ *
+ * @param check called with the outputs before there is a function; throws to refuse them
+ */
 export function traceBody(
   backend: NativeBackend,
   trace: Trace,
   inputs: readonly NamedSpec[],
   body: (inputs: TensorMap) => TensorMap,
+  check?: (outputs: readonly NamedSpec[]) => void,
 ): Traced {
   let outputs: readonly NamedSpec[] = [];
   let ids: number[] = [];
@@ -42,6 +47,7 @@ export function traceBody(
         return { name: key, dtype, shape };
       });
     });
+    check?.(outputs);
     return { function: trace.finish(ids), trace, outputs };
   } catch (error) {
     trace.release();
