@@ -11,7 +11,8 @@ import {
   nameOf,
   show,
 } from "./config.js";
-import { type Reading, translateLayer } from "./layers.js";
+import { withLayers } from "./layers/index.js";
+import { type Reading, translateLayer } from "./translate.js";
 
 /**
  * Builds the model of a topology as tfjs, Keras 2 or Keras 3 write it.
@@ -30,9 +31,8 @@ export async function build(
   }
   const modelTopology = translate(root, { writer: writerOf(topology), weightsFollow }, location);
   try {
-    return await tf.models.modelFromJSON({ modelTopology } as unknown as Parameters<
-      typeof tf.models.modelFromJSON
-    >[0]);
+    const config = { modelTopology } as unknown as Parameters<typeof tf.models.modelFromJSON>[0];
+    return await withLayers(() => tf.models.modelFromJSON(config));
   } catch (cause) {
     if (cause instanceof AutoqnnError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { badModel } from "./badModel.js";
 import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
 import { deferred } from "./initializers.js";
+import { LAYERS } from "./layers/index.js";
 
 /**
  * Options of Keras that tfjs reads past or takes otherwise, with the values for which it computes the same. Any other
@@ -88,6 +89,7 @@ function refuseUnknown({ class_name: kind, module }: LayerConfig, where: string)
   }
   const origin = typeof module === "string" ? module : "keras.layers";
   const foreign = /\.ops(\.|$)/.test(origin) || !/^(tf_)?keras(\.|$)|^tensorflow\./.test(origin);
+  if (kind in LAYERS && !foreign) return;
   const registered = tf.serialization.SerializationMap.getMap().classNameMap[kind];
   if (registered && !(foreign && registered === BUILT_IN[kind])) return;
   throw badModel(
