@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { engine } from "../../sdk/engine/index.js";
+import { quantizedGraph } from "../../sdk/graph/graph.js";
+import { models } from "../../sdk/model/index.js";
+import { inputValues } from "./formula.js";
+import { fillByFormula, layerwise } from "./layerwise.js";
+
+/** What Keras 2 computed for a model: layers are rows of name, shape, mean, deviation. */
+interface Expected {
+  readonly input: { readonly shape: number[]; readonly range: "0..255" | "-1..1" };
+  readonly params: number;
+  readonly layers: readonly (readonly [string, readonly number[], number, number])[];
+  readonly features: readonly number[];
+  readonly output: readonly number[];
+}
+
+const REFERENCE = fileURLToPath(new URL("../../../shared/reference/", import.meta.url));
+const absent = !existsSync(REFERENCE);
+const read = (name: string): unknown => JSON.parse(readFileSync(`${REFERENCE}${name}`, "utf8"));
+const WAITING = ["ConvNeXtTiny", "EfficientNetB0", "MobileNet", "MobileNetV3Small", "RegNetX002"];
+const expected = absent ? {} : (read("topology-outputs.json") as Record<string, Expected>);
+
+/** Layer classes with kernels, by the names of those kernels. */
+const KERNELS: Readonly<Record<string, readonly string[]>> = {
+  Conv2D: ["kernel"],
+  Dense: ["kernel"],
+  DepthwiseConv2D: ["depthwise_kernel"],
+  SeparableConv2D: ["depthwise_kernel", "pointwise_kernel"],
+};
+
+interface Written {
+  readonly class_name: string;
+  readonly config: { readonly name: string; readonly layers?: readonly Written[] };
+}
+
+/** The ids of all kernels that a topology has, read from its JSON alone. */
+function kernels({ class_name, config: { name, layers } }: Written, path = ""): string[] {
+  if (layers) return layers.flatMap((layer) => kernels(layer, path && `${path}${name}/`));
+  return (KERNELS[class_name] ?? []).map((kernel) => `${path}${name}/${kernel}`);
+}
+
+describe.skipIf(absent)("Keras Applications by topology (needs ../shared/reference)", () => {
+  beforeAll(() => void engine());
+
+  test.each(Object.entries(expected).filter(([name]) => !WAITING.includes(name)))(
+    "%s computes what Keras 2 computes, layer by layer, and converts whole",
+    async (name, { input, params, layers, features, output }) => {
+      const model = await models.load(`${REFERENCE}topologies/${name}.json`);
+      expect(model.countParams()).toBe(params);
+
+      const graph = quantizedGraph(model);
+      fillByFormula(graph);
+      const { shape, range } = input;
+      const found = await layerwise(model, inputValues(shape, range), shape);
+      const [, ...rest] = layers;
+      expect(found.layers.map(({ name, shape }) => [name, shape])).toEqual(
+        rest.map((row) => row.slice(0, 2)),
+      );
+      const worst = rest.map(([at, , mean, deviation], i) => {
+        const own = found.layers[i]!;
+        const error = Math.max(Math.abs(own.mean - mean), Math.abs(own.deviation - deviation));
+        return { at, error: error / deviation };
+      });
+      expect(worst.filter(({ error }) => !(error < 1e-3))).toEqual([]);
+      const near = (values: readonly number[], wanted: readonly number[], deviation: number): void => {
+        for (const [i, value] of wanted.entries())
+          expect(Math.abs(values[i]! - value)).toBeLessThan(1e-3 * deviation);
+      };
+      const deviationOf = (values: readonly number[]): number => {
+        const mean = values.reduce((a, b) => a + b) / values.length;
+        return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+      };
+      near(found.features, features, deviationOf(features));
+      near(found.output, output, rest.at(-1)![3]);
+
+      const topology = (read(`topologies/${name}.json`) as { modelTopology: Written }).modelTopology;
+      const weights = graph.nodes.filter(({ kind }) => kind === "weight").map(({ id }) => id);
+      expect(weights.toSorted()).toEqual(
+        kernels({ ...topology, config: { ...topology.config, name: "" } }).toSorted(),
+      );
+      for (const { kind, layer, reason } of graph.leftAlone) {
+        if (kind === "input" && graph.nodes.some((node) => node.layer === layer))
+          expect(reason).toBe("model input: already 8-bit data");
+      }
+      model.dispose();
+    },
+    120_000,
+  );
+});

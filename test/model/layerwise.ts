@@ -1,0 +1,70 @@
+import * as tf from "@tensorflow/tfjs";
+import { engine } from "../../sdk/engine/index.js";
+import { type QuantizedGraph, quantizedGraph } from "../../sdk/graph/graph.js";
+import { weightValues } from "./formula.js";
+
+/** What every layer of a model makes of one input. */
+export interface Layerwise {
+  /** Layer by layer, in the model's order, the input apart. */
+  readonly layers: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly mean: number;
+    readonly deviation: number;
+  }[];
+  /** The first 64 values that the last layer receives. */
+  readonly features: readonly number[];
+  /** What the model gives back. */
+  readonly output: readonly number[];
+}
+
+/** Gives every weight of the model the value that the formula has for its name. */
+export function fillByFormula({ model, variables, write }: QuantizedGraph): void {
+  for (const { name, shape } of variables) {
+    // Layers' names may hold slashes, and those of nested models count by the outermost.
+    const layer = model.layers.find((each) => name.startsWith(`${each.name}/`))!.name;
+    const values = weightValues(layer + name.slice(name.lastIndexOf("/")), shape);
+    tf.tidy(() => write({ [name]: tf.tensor(values, [...shape]) }));
+  }
+}
+
+/** Runs the whole model once, as one step of the engine that returns two numbers per layer instead of its tensors. */
+export async function layerwise(model: tf.LayersModel, x: Float32Array, shape: number[]): Promise<Layerwise> {
+  const layers = model.layers.filter((layer) => layer.getClassName() !== "InputLayer");
+  // A nested model counts its own making as its first call.
+  const outputs = layers.map(
+    (layer) => layer.getOutputAt(layer instanceof tf.LayersModel ? 1 : 0) as tf.SymbolicTensor,
+  );
+  const features = layers.at(-1)!.input as tf.SymbolicTensor;
+  const graph = quantizedGraph(
+    tf.model({ inputs: model.inputs, outputs: [...outputs, features, model.outputs[0]!] }),
+  );
+  const shapes: number[][] = [];
+  const step = (await engine()).compile("layerwise", ({ input, ...variables }) => {
+    const { outputs } = graph.forward(variables, input!, { training: false, quantize: (_, y) => y });
+    const [features, output] = outputs.splice(-2);
+    shapes.splice(0, shapes.length, ...outputs.map((y) => y.shape));
+    const rows = outputs.map((y) => {
+      const mean = tf.mean(y);
+      return tf.stack([mean, tf.sqrt(tf.mean(tf.square(tf.sub(y, mean))))]);
+    });
+    const flat = tf.reshape(features!, [-1]);
+    return { rows: tf.stack(rows), features: tf.slice(flat, 0, Math.min(64, flat.size)), output: output! };
+  });
+  const inputs = { ...graph.read(), input: tf.tensor(x, shape) };
+  const results = await step.run(inputs);
+  const rows = (await results.rows!.array()) as number[][];
+  const read = {
+    layers: layers.map(({ name }, i) => ({
+      name,
+      shape: shapes[i]!,
+      mean: rows[i]![0]!,
+      deviation: rows[i]![1]!,
+    })),
+    features: [...(await results.features!.data())],
+    output: [...(await results.output!.data())],
+  };
+  tf.dispose([inputs, results]);
+  step.dispose();
+  return read;
+}
