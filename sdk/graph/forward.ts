@@ -6,7 +6,7 @@ import type { ForwardOptions, QuantizedGraph, QuantizingNode } from "./graph.js"
 import { type Activation, softmaxOf, toList, within } from "./layers.js";
 import { patches } from "./patches.js";
 import type { Call, Plan } from "./plan.js";
-import { trainingCalls } from "./training.js";
+import { type BatchMoments, momentCalls, trainingCalls } from "./training.js";
 import type { HeldVariable } from "./variables.js";
 
 /** A tensor on its way: as its layer made it, as others receive it (cast to the declared type), with its mask. */
@@ -31,6 +31,7 @@ export function forwardOf(
   nodes: ReadonlyMap<string, QuantizingNode>,
 ): QuantizedGraph["forward"] {
   const held = [...plan.leaves.values()].flatMap(within);
+  const names = new Map(variables.map(({ holder, name }) => [holder, name]));
 
   return (values, inputs, options) => {
     const list = toList(inputs);
@@ -43,6 +44,7 @@ export function forwardOf(
     }
     const instances = patches();
     const written = new Map<string, tf.Tensor>();
+    const measured: BatchMoments[] = [];
     try {
       for (const { name, shape, holder } of variables) {
         const value = values[name];
@@ -71,15 +73,22 @@ export function forwardOf(
         }
       }
       if (options.training) trainingCalls(held, options.seed, instances);
+      if (options.batchMoments) momentCalls(held, names, instances, measured);
 
       const outputs = run(plan, list, edges, nodes, options);
       const updates: TensorMap = Object.fromEntries(
         [...written].map(([name, tensor]) => [name, tensor.clone()]),
       );
-      return { outputs, updates };
+      const moments = measured.map((own) => ({
+        ...own,
+        mean: own.mean.clone(),
+        variance: own.variance.clone(),
+      }));
+      return { outputs, updates, moments };
     } finally {
       instances.restore();
       for (const tensor of written.values()) tensor.dispose();
+      for (const { mean, variance } of measured) tf.dispose([mean, variance]);
     }
   };
 }

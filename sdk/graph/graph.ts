@@ -7,6 +7,7 @@ import { forwardOf } from "./forward.js";
 import { isContainer, type Layer, softmaxOf, within } from "./layers.js";
 import { planOf } from "./plan.js";
 import { type GraphTable, table } from "./table.js";
+import type { BatchMoments } from "./training.js";
 import { type Variable, variablesIn } from "./variables.js";
 
 /** An edge of the model on which a quantizer stands: a weight as its layer reads it, or an input as a layer call receives it. */
@@ -65,6 +66,8 @@ export interface ForwardOptions {
   readonly seed?: tf.Tensor;
   /** Return what goes into a final softmax instead of what comes out. */
   readonly logits?: boolean;
+  /** Batch normalizations normalize by this batch's moments, as in training, and report them; nothing else is changed by it. */
+  readonly batchMoments?: boolean;
 }
 
 /** A model seen as quantizing nodes on edges; immutable, except that `write` changes the model's weights. */
@@ -97,13 +100,14 @@ export interface QuantizedGraph {
   /**
    * The model on a batch, as a pure function of `variables` and `inputs`: weights come from `variables`, every node's
    * tensor passes through `quantize`. Synchronous, meant for the body of a compiled step; outside of one, wrap it in
-   * `tf.tidy`. `updates` holds the new values of variables that the pass changes (moving averages of batch norm).
+   * `tf.tidy`. `updates` holds the new values of variables that the pass changes (moving averages of batch norm), `moments`
+   * what every call of a batch norm measured where `batchMoments` was asked for.
    */
   forward(
     variables: TensorMap,
     inputs: tf.Tensor | tf.Tensor[],
     options: ForwardOptions,
-  ): { outputs: tf.Tensor[]; updates: TensorMap };
+  ): { outputs: tf.Tensor[]; updates: TensorMap; moments: BatchMoments[] };
   /** Rows for every node and everything left alone; prints as text. */
   table(): GraphTable;
 }

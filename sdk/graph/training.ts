@@ -17,6 +17,18 @@ interface BatchNormalization {
   readonly movingVariance: tf.LayerVariable;
 }
 
+/** What one call of a batch normalization measured of its batch. (A type, so that `tf.tidy` may return it.) */
+export type BatchMoments = {
+  /** Names of the variables that keep the moving averages of the two. */
+  readonly variables: { mean: string; variance: string };
+  /** How many values of a channel there were. */
+  readonly count: number;
+  /** [channels] */
+  readonly mean: tf.Tensor1D;
+  /** Biased: mean((x - mean)^2). [channels] */
+  readonly variance: tf.Tensor1D;
+};
+
 interface Dropout {
   readonly rate: number;
   readonly noiseShape?: (number | null)[];
@@ -80,8 +92,43 @@ export function trainingCalls(
   }
 }
 
+/**
+ * Lets batch normalizations normalize by the moments of their batch and note them in `measured`, call after call, without
+ * moving any average. The tensors noted are kept; the caller disposes them.
+ */
+export function momentCalls(
+  layers: readonly Layer[],
+  names: ReadonlyMap<tf.LayerVariable, string>,
+  instances: Patches,
+  measured: BatchMoments[],
+): void {
+  for (const layer of layers.filter((layer) => layer.getClassName() === "BatchNormalization")) {
+    const { movingMean, movingVariance } = fields<BatchNormalization>(layer);
+    const variables = { mean: names.get(movingMean)!, variance: names.get(movingVariance)! };
+    instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) => {
+      const { y, mean, variance, count } = normalized(layer, toList(inputs)[0]!);
+      // The tidy of a wrapper would take them away before the pass is over.
+      measured.push({ variables, count, mean: tf.keep(mean), variance: tf.keep(variance) });
+      return y;
+    });
+  }
+}
+
 /** moving = momentum * moving + (1 - momentum) * batch, with the biased variance of the batch. */
 function batchNormalization(layer: Layer, x: tf.Tensor): tf.Tensor {
+  const { movingMean, movingVariance, momentum } = fields<BatchNormalization>(layer);
+  const { y, mean, variance } = normalized(layer, x);
+  const move = (moving: tf.LayerVariable, batch: tf.Tensor): void => {
+    const before = moving.read();
+    moving.write(tf.sub(before, tf.mul(tf.sub(before, batch), 1 - momentum)));
+  };
+  move(movingMean, mean);
+  move(movingVariance, variance);
+  return y;
+}
+
+/** x by its own moments over all axes but that of the channels. */
+function normalized(layer: Layer, x: tf.Tensor): Omit<BatchMoments, "variables"> & { readonly y: tf.Tensor } {
   const own = fields<BatchNormalization>(layer);
   const axis = own.axis < 0 ? own.axis + x.rank : own.axis;
   const channels = x.shape[axis]!;
@@ -91,13 +138,7 @@ function batchNormalization(layer: Layer, x: tf.Tensor): tf.Tensor {
   const order = x.shape.map((_, i) => (i === axis ? x.rank - 1 : i === x.rank - 1 ? axis : i));
   const swap = (t: tf.Tensor): tf.Tensor => (axis === x.rank - 1 ? t : tf.transpose(t, order));
   const { y, mean, variance } = batchNormTraining(swap(x), gamma, beta, own.epsilon);
-  const move = (moving: tf.LayerVariable, batch: tf.Tensor): void => {
-    const before = moving.read();
-    moving.write(tf.sub(before, tf.mul(tf.sub(before, batch), 1 - own.momentum)));
-  };
-  move(own.movingMean, mean);
-  move(own.movingVariance, variance);
-  return swap(y);
+  return { y: swap(y), mean, variance, count: x.size / channels };
 }
 
 function dropout(layer: Layer, x: tf.Tensor, draw: Draw): tf.Tensor {

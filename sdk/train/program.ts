@@ -25,18 +25,34 @@ export interface Program {
   update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
   /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct`. Running statistics, frozen. */
   readonly evaluate: (inputs: TensorMap) => TensorMap;
-  /** The model's own updates (moving averages) for one batch, with frozen quantizers and without a gradient. */
-  readonly observe: (inputs: TensorMap) => TensorMap;
+  /**
+   * Inputs: the state, `x`. Outputs, for every call k of a batch normalization under `momentsKey`: [3, channels], the mean and
+   * the variance of its batch and how many values of a channel there were. Quantizers are frozen, dropout is off.
+   */
+  readonly measure: (inputs: TensorMap) => TensorMap;
 }
 
-/** "train" moves the running statistics, "observe" only the model's own moving averages, "evaluate" nothing. */
-type Mode = "train" | "observe" | "evaluate";
+/** "train" moves the running statistics, "measure" looks at the moments of batch normalizations, "evaluate" changes nothing. */
+type Mode = "train" | "measure" | "evaluate";
+
+/** A call of a batch normalization, and the variables that keep its moments: names may hold any characters. */
+type MomentsKey = readonly [call: number, mean: string, variance: string];
+const momentsKey = (...key: MomentsKey): string => JSON.stringify(key);
+
+/** Which variables the outputs of `Program.measure` under this key belong to. */
+export const variablesOfMoments = (key: string): { mean: string; variance: string } => {
+  const [, mean, variance] = JSON.parse(key) as MomentsKey;
+  return { mean, variance };
+};
 
 /** What a forward pass leaves besides its outputs. */
 interface Seen {
   readonly statistics: TensorMap;
   readonly updates: TensorMap;
+  readonly moments: TensorMap;
 }
+
+const nothingSeen = (): Seen => ({ statistics: {}, updates: {}, moments: {} });
 
 /** Makes the program of `policy` on `graph`. `signed` says of each node whether its values may be negative. */
 export function program(
@@ -69,15 +85,16 @@ export function program(
   const forward = (inputs: TensorMap, mode: Mode, seen: Seen): tf.Tensor => {
     const mixes = policy.mix(under(inputs, "parameter/"), under(inputs, "control/"));
     const scales = quantizers.size > 0 ? tf.unstack(inputs["parameter/scale"]!) : [];
-    const { outputs, updates } = graph.forward(under(inputs, "variable/"), inputs.x!, {
-      training: mode !== "evaluate",
+    const { outputs, updates, moments } = graph.forward(under(inputs, "variable/"), inputs.x!, {
+      training: mode === "train",
+      batchMoments: mode === "measure",
       logits: true,
       ...(inputs["control/seed"] && { seed: inputs["control/seed"] }),
       quantize: (node, x) => {
         const quantizer = quantizers.get(node.id);
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
-        const measured = measure(node, x, quantizer, inputs, mode, seen);
+        const measured = statisticsAt(node, x, quantizer, inputs, mode, seen);
         const staircase = quantizer.fit(measured, mix.p, mix.active);
         const scale = scales[quantizer.index]!;
         // Only training is relaxed: what is evaluated is what will be deployed.
@@ -87,13 +104,17 @@ export function program(
       },
     });
     Object.assign(seen.updates, updates);
+    for (const [k, { variables, mean, variance, count }] of moments.entries()) {
+      const rows = [mean, variance, tf.fill(mean.shape, count)];
+      seen.moments[momentsKey(k, variables.mean, variables.variance)] = tf.stack(rows);
+    }
     return outputs[0]!;
   };
 
   return {
     update: (groups) => (inputs) => {
       const keys = groups.flatMap((group) => group.keys);
-      const seen: Seen = { statistics: {}, updates: {} };
+      const seen = nothingSeen();
       const parts: TensorMap = {};
       const objective = (...values: tf.Tensor[]): tf.Tensor => {
         const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
@@ -135,7 +156,7 @@ export function program(
     },
 
     evaluate: (inputs) => {
-      const logits = forward(inputs, "evaluate", { statistics: {}, updates: {} });
+      const logits = forward(inputs, "evaluate", nothingSeen());
       const count = logits.shape[0]!;
       return {
         loss: tf.mul(crossEntropy(logits, inputs.y!), count),
@@ -143,10 +164,10 @@ export function program(
       };
     },
 
-    observe: (inputs) => {
-      const seen: Seen = { statistics: {}, updates: {} };
-      forward(inputs, "observe", seen);
-      return prefixed("variable/", seen.updates);
+    measure: (inputs) => {
+      const seen = nothingSeen();
+      forward(inputs, "measure", seen);
+      return seen.moments;
     },
   };
 }
@@ -160,7 +181,7 @@ export function rangeOf(node: QuantizingNode, signed: boolean): { signed: boolea
  * The statistic vector that a node's quantizer is laid out for: of a weight, what it is now; of an input, the running
  * vector. In training the running vector moves first, then serves; so evaluation, which freezes it, sees the same quantizer.
  */
-function measure(
+function statisticsAt(
   node: QuantizingNode,
   x: tf.Tensor,
   { frozen, needed }: { readonly frozen: boolean; readonly needed: readonly Statistic[] },

@@ -1,6 +1,6 @@
-import { reestimate } from "./calibrate.js";
 import type { Watch } from "./loop.js";
 import { type Assignment, fixedPolicy } from "./policy.js";
+import { reestimate } from "./reestimate.js";
 import type { Score } from "./run.js";
 import type { Snapshot } from "./snapshot.js";
 import { trainFixed } from "./tune.js";

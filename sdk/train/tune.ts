@@ -1,6 +1,6 @@
-import { reestimate } from "./calibrate.js";
 import { type Trained, train, type Watch } from "./loop.js";
 import { type Assignment, fixedPolicy } from "./policy.js";
+import { reestimate } from "./reestimate.js";
 import type { Relaxation } from "./relax.js";
 import type { TuneRun } from "./run.js";
 import type { Schedule } from "./schedule.js";
