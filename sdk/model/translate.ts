@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { activation } from "./activations.js";
 import { badModel } from "./badModel.js";
 import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
 import { deferred } from "./initializers.js";
@@ -45,8 +46,6 @@ const DROPPED: Readonly<Record<string, readonly string[]>> = {
   Bidirectional: ["backward_layer"],
   Dropout: ["seed"],
 };
-
-const ACTIVATIONS: Readonly<Record<string, string>> = { silu: "swish" };
 
 export interface Reading {
   /** Some words mean something else in each. */
@@ -128,7 +127,7 @@ function refuseUnlikeHalves(config: Config, where: string): void {
 
 function translateOption(option: string, value: unknown, where: string, reading: Reading): unknown {
   if (option === "dtype") return dtype(value);
-  if (option.endsWith("activation")) return activation(value, where, reading);
+  if (option.endsWith("activation")) return activation(value, where, reading.writer);
   if (option === "axis" && Array.isArray(value) && value.length === 1) return value[0];
   if (option.endsWith("_regularizer") && isConfig(value)) return regularizer(value);
   // tfjs saves a depthwise regularizer in the constraint's place too.
@@ -155,15 +154,6 @@ function translateOption(option: string, value: unknown, where: string, reading:
 function dtype(value: unknown): unknown {
   const name = isConfig(value) && isConfig(value.config) ? value.config.name : value;
   return typeof name === "string" && /float/.test(name) ? "float32" : name;
-}
-
-function activation(value: unknown, where: string, { writer }: Reading): unknown {
-  const name = isConfig(value) && typeof value.config === "string" ? value.config : value;
-  if (writer === "keras3" && name === "hard_sigmoid") {
-    const hint = "Keras 3 means relu6(x + 3) / 6 by it, tfjs 0.2 x + 0.5: use another activation.";
-    throw badModel("an activation that tfjs computes alike", "hard_sigmoid of Keras 3", where, hint);
-  }
-  return typeof name === "string" ? (ACTIVATIONS[name] ?? name) : name;
 }
 
 function regularizer(value: Config): Config {
