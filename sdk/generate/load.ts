@@ -108,7 +108,7 @@ function checkManifest(path: string, json: unknown): Manifest {
 
 /** Every edge that may be a node is one here; the manifest says which of them have a quantizer. */
 async function rebuild(path: string, { topology }: Manifest): Promise<QuantizedGraph> {
-  const model = await build(topology, path, true);
+  const model = build(topology, path, true);
   return quantizedGraph(model, { minimumRank: 0, quantizeInput: true });
 }
 

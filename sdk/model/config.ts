@@ -8,6 +8,7 @@ export interface LayerConfig {
   readonly config: Config;
   readonly name?: string;
   readonly module?: unknown;
+  readonly registered_name?: unknown;
   readonly inbound_nodes?: readonly unknown[];
   readonly build_config?: unknown;
 }
@@ -43,6 +44,6 @@ export function nameOf(layer: LayerConfig): string {
   return String(layer.name ?? layer.config.name ?? layer.class_name);
 }
 
-export function show(value: unknown): string {
-  return (JSON.stringify(value) ?? "nothing").slice(0, 120);
+export function show(value: unknown, length = 120): string {
+  return (JSON.stringify(value) ?? "nothing").slice(0, length);
 }

@@ -46,7 +46,7 @@ export async function load(location: string): Promise<tf.LayersModel> {
 }
 
 async function fromKeras(file: KerasFile, location: string): Promise<tf.LayersModel> {
-  const model = await build(file.topology, location, true);
+  const model = build(file.topology, location, true);
   return filled(model, async () => assign(await file.pairs(model), location));
 }
 
@@ -64,7 +64,7 @@ async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
     throw badModel("a topology", show(topology), from.location, hint);
   }
   const { weightsManifest } = outer;
-  const model = await build(topology, from.location, weightsManifest !== undefined);
+  const model = build(topology, from.location, weightsManifest !== undefined);
   if (weightsManifest === undefined) return model;
   return filled(model, async () => assign(await manifestPairs(model, weightsManifest, from), from.location));
 }

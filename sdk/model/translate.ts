@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { activation } from "./activations.js";
 import { badModel } from "./badModel.js";
-import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
+import type { Signature } from "./binding.js";
+import { type Config, isConfig, isContainer, type LayerConfig, nameOf, show } from "./config.js";
 import { deferred } from "./initializers.js";
 import { LAYERS } from "./layers/index.js";
 
@@ -52,6 +53,12 @@ export interface Reading {
   readonly writer: "tfjs" | "keras2" | "keras3";
   /** Values follow: draw none. */
   readonly weightsFollow: boolean;
+}
+
+/** What the class of `layer` says of its calls: a model takes its inputs alone. */
+export function signatureOf(layer: LayerConfig): Signature {
+  const registered = tf.serialization.SerializationMap.getMap().classNameMap[layer.class_name];
+  return isContainer(layer) ? {} : ((LAYERS[layer.class_name] ?? registered?.[0] ?? {}) as Signature);
 }
 
 /**
