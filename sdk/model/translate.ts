@@ -26,10 +26,8 @@ const ASSUMED: Readonly<Record<string, Config>> = {
   GlobalAveragePooling2D: { keepdims: false },
   GlobalMaxPooling1D: { keepdims: false },
   GlobalMaxPooling2D: { keepdims: false },
-  SimpleRNN: { time_major: false, zero_output_for_mask: false },
-  GRU: { reset_after: false, time_major: false, zero_output_for_mask: false },
-  GRUCell: { reset_after: false },
-  LSTM: { time_major: false, zero_output_for_mask: false },
+  EinsumDense: { lora_rank: null },
+  Embedding: { lora_rank: null },
   BatchNormalization: { renorm: false, virtual_batch_size: null },
   LayerNormalization: { rms_scaling: false },
 };
@@ -148,9 +146,7 @@ function translateOption(option: string, value: unknown, where: string, reading:
   if (option !== "layer" && option !== "cell" && option !== "") {
     return { class_name: value.class_name, config: value.config };
   }
-  // Wrappers pass no mask on, so what is to be done with one does not matter.
-  const config = { ...value.config, zero_output_for_mask: false };
-  const inner = translateLayer({ ...value, class_name: value.class_name, config }, reading);
+  const inner = translateLayer({ ...value, class_name: value.class_name, config: value.config }, reading);
   // tfjs prefixes the halves of a Bidirectional itself.
   const name =
     typeof inner.config.name === "string" ? { name: inner.config.name.replace(/^forward_/, "") } : {};

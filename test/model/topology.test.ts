@@ -185,11 +185,6 @@ describe("what tfjs cannot honour", () => {
       /negative_slope 0 of ReLU, received 0\.1 at layer "r"/,
     ],
     [
-      "reset_after",
-      layer("GRU", { name: "g", units: 1, reset_after: true }),
-      /reset_after false of GRU, received true/,
-    ],
-    [
       "a dilated depthwise convolution",
       layer("DepthwiseConv2D", { name: "d", kernel_size: [2, 2], dilation_rate: [2, 2] }),
       /dilation_rate \[1,1\] of DepthwiseConv2D, received \[2,2\] at layer "d"/,

@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
+import { EINSUM } from "./einsumDense.js";
 import { NORMALIZATIONS } from "./normalization.js";
+import { RECURRENT } from "./recurrent.js";
 
 type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
 
@@ -7,7 +9,7 @@ type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
 export type LayerClasses = Readonly<Record<string, LayerClass>>;
 
 /** Keras's layers that tfjs lacks or computes otherwise. */
-export const LAYERS: LayerClasses = { ...NORMALIZATIONS };
+export const LAYERS: LayerClasses = { ...NORMALIZATIONS, ...EINSUM, ...RECURRENT };
 
 /**
  * Runs `body`, which builds layers from configurations before it first waits, with `LAYERS` before tfjs's classes of the

@@ -1,0 +1,300 @@
+import * as tf from "@tensorflow/tfjs";
+import { badModel } from "../badModel.js";
+import { type CellFields, cellEdges, type Enter, STEPS } from "./cells.js";
+import type { LayerClasses } from "./index.js";
+import type { Inner, InnerEdge } from "./inner.js";
+import type { LayerArgs } from "./layer.js";
+import { arriving } from "./masks.js";
+import { stock } from "./stock.js";
+
+type Config = tf.serialization.ConfigDict;
+type Shape = (number | null)[];
+
+/** A layer that makes one step of a sequence. `call` takes and gives [input or output, ...states]. */
+export interface Cell extends tf.layers.Layer {
+  readonly stateSize: number | number[];
+}
+
+interface StockCell extends CellFields {
+  readonly stateSize: number | number[];
+}
+
+interface CellConfig extends LayerArgs {
+  readonly units: number;
+  readonly resetAfter?: boolean;
+  readonly unitForgetBias?: boolean;
+}
+
+/** A stock cell whose step is ours, so that nodes can stand in it. */
+const cell = (kind: string) =>
+  class extends stock<StockCell, CellConfig>(kind) implements Inner, Cell {
+    static override readonly className: string = kind;
+
+    innerEdges(): readonly InnerEdge[] {
+      return cellEdges(kind, this);
+    }
+
+    enter(_: string, x: tf.Tensor): tf.Tensor {
+      return x;
+    }
+
+    override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
+      const enter: Enter = (name, x) => this.enter(name, x);
+      return tf.tidy(() => STEPS[kind]!(this, inputs as tf.Tensor[], Boolean(kwargs.training), enter));
+    }
+  };
+
+class SimpleRNNCell extends cell("SimpleRNNCell") {}
+class LSTMCell extends cell("LSTMCell") {}
+
+class GRUCell extends cell("GRUCell") {
+  override readonly resetAfter: boolean;
+  declare kernel: tf.LayerVariable;
+  declare recurrentKernel: tf.LayerVariable;
+  declare bias?: tf.LayerVariable | null;
+
+  constructor(config: CellConfig) {
+    // tfjs knows the gate before the kernel only.
+    super({ ...config, resetAfter: false });
+    this.resetAfter = config.resetAfter ?? false;
+  }
+
+  override build(inputShape: tf.Shape): void {
+    if (!this.resetAfter) {
+      super.build(inputShape);
+      return;
+    }
+    const gates = 3 * this.units;
+    const add = (name: string, shape: number[], kind: "kernel" | "recurrent" | "bias"): tf.LayerVariable => {
+      const held = this as unknown as Readonly<Record<string, never>>;
+      const [start, regularizer, constraint] = ["Initializer", "Regularizer", "Constraint"].map(
+        (role) => held[`${kind}${role}`],
+      );
+      return this.addWeight(name, shape, "float32", start, regularizer, true, constraint);
+    };
+    this.kernel = add("kernel", [inputShape.at(-1)!, gates], "kernel");
+    this.recurrentKernel = add("recurrent_kernel", [this.units, gates], "recurrent");
+    this.bias = this.useBias ? add("bias", [2, gates], "bias") : null;
+    this.built = true;
+  }
+
+  override getConfig(): Config {
+    return { ...super.getConfig(), resetAfter: this.resetAfter };
+  }
+}
+
+const sizesOf = ({ stateSize }: Cell): number[] => [stateSize].flat();
+
+interface StackFields {
+  readonly cells: Cell[];
+  readonly stateSize: number[];
+}
+
+/** Cells one on another as one cell. States lie in the order of the cells, as Keras has them. */
+class StackedRNNCells
+  extends stock<StackFields, LayerArgs & { cells: Cell[] }>("StackedRNNCells")
+  implements Inner
+{
+  static override readonly className = "StackedRNNCells";
+
+  // A getter in tfjs, where the last cell comes first.
+  override get stateSize(): number[] {
+    return this.cells.flatMap(sizesOf);
+  }
+
+  /** What enters a cell from the one below; the cells' own edges are theirs. */
+  innerEdges(): readonly InnerEdge[] {
+    return this.cells.slice(0, -1).map((below, i) => {
+      const units = sizesOf(below)[0]!;
+      const kernel = this.cells[i + 1]!.weights.find(({ originalName }) => originalName.endsWith("/kernel"));
+      const meets = kernel
+        ? [{ factor: `RNNCell_${i + 1}/kernel`, macs: kernel.shape.reduce<number>((n, d) => n * d!, 1) }]
+        : [];
+      return { name: `RNNCell_${i + 1}/input`, shape: [units], meets };
+    });
+  }
+
+  enter(_: string, x: tf.Tensor): tf.Tensor {
+    return x;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
+    return tf.tidy(() => {
+      const [first, ...states] = inputs as tf.Tensor[];
+      let at = first!;
+      const next = this.cells.flatMap((each, i) => {
+        const own = states.splice(0, sizesOf(each).length);
+        const x = i === 0 ? at : this.enter(`RNNCell_${i}/input`, at);
+        const [output, ...after] = each.call([x, ...own], kwargs) as tf.Tensor[];
+        at = output!;
+        return after;
+      });
+      return [at, ...next];
+    });
+  }
+}
+
+export interface RecurrentConfig extends LayerArgs {
+  readonly cell: Cell | Cell[];
+  readonly returnSequences?: boolean;
+  readonly returnState?: boolean;
+  readonly goBackwards?: boolean;
+  readonly stateful?: boolean;
+  readonly unroll?: boolean;
+  readonly zeroOutputForMask?: boolean;
+  readonly timeMajor?: boolean;
+  readonly inputs?: readonly string[];
+}
+
+export interface RecurrentFields {
+  readonly cell: Cell;
+  readonly returnSequences: boolean;
+  readonly returnState: boolean;
+  readonly goBackwards: boolean;
+}
+
+/** The cells that a recurrent layer runs, in their order. */
+export const cellsOf = (layer: { readonly cell: Cell }): readonly Cell[] =>
+  layer.cell instanceof StackedRNNCells ? layer.cell.cells : [layer.cell];
+
+/**
+ * A cell along the steps of a sequence [batch, time, ...], as Keras runs it. A masked step keeps the states and repeats the
+ * output (zeros before the first), or with `zeroOutputForMask` gives zeros. Further inputs are the states to start from.
+ */
+export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
+  static override readonly className: string = "RNN";
+  static readonly tensorArguments = ["sequences", "initial_state", "mask"];
+  zeroOutputForMask: boolean;
+  readonly #inputs: readonly string[] | undefined;
+
+  constructor(config: RecurrentConfig) {
+    const { cell } = config;
+    super({ ...config, cell: Array.isArray(cell) ? new StackedRNNCells({ cells: cell }) : cell });
+    this.zeroOutputForMask = config.zeroOutputForMask ?? false;
+    this.#inputs = config.inputs;
+    if (config.timeMajor) {
+      const hint = "Rebuild it with time_major=False and permute the dimensions before it.";
+      throw badModel("sequences with the batch first", "time_major true", `layer "${this.name}"`, hint);
+    }
+  }
+
+  override apply(...[inputs, kwargs]: Parameters<tf.layers.Layer["apply"]>) {
+    // tfjs leaves the states in options that it hands on to the next layer.
+    const { initialState, ...others } = (kwargs ?? {}) as Config;
+    const own = Array.isArray(inputs) || initialState == null ? others : { ...others, initialState };
+    return super.apply(inputs, own);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor | tf.Tensor[] {
+    return tf.tidy(() => {
+      const { sequence, initial, mask } = this.#taken([inputs].flat(), kwargs);
+      let states = initial ?? this.zeroStates(sequence);
+      const order = (steps: tf.Tensor[]): tf.Tensor[] => (this.goBackwards ? steps.toReversed() : steps);
+      const steps = order(tf.unstack(sequence, 1));
+      const masks = mask && order(tf.unstack(tf.cast(mask, "float32"), 1));
+      const outputs: tf.Tensor[] = [];
+      this.#forgetMasks();
+      for (const [t, x] of steps.entries()) {
+        const [output, ...next] = this.cell.call([x, ...states], {
+          training: kwargs.training ?? false,
+        }) as tf.Tensor[];
+        const step = masks?.[t];
+        const before = this.zeroOutputForMask ? undefined : outputs.at(-1);
+        outputs.push(step ? chosen(step, output!, before) : output!);
+        states = step ? next.map((state, i) => chosen(step, state, states[i])) : next;
+      }
+      this.#forgetMasks();
+      const output = this.returnSequences ? tf.stack(outputs, 1) : outputs.at(-1)!;
+      return this.returnState ? [output, ...states] : output;
+    });
+  }
+
+  /** The inputs by what they are; tfjs has moved those after the first into the options. */
+  #taken(inputs: readonly tf.Tensor[], kwargs: Config) {
+    const moved = (kwargs.initialState ?? []) as unknown as tf.Tensor[];
+    const rest = inputs.length > 1 ? inputs.slice(1) : moved;
+    const given = this.#inputs?.includes("mask") ? rest.at(-1) : undefined;
+    const states = given ? rest.slice(0, -1) : rest;
+    return {
+      sequence: inputs[0]!,
+      initial: states.length > 0 ? states : undefined,
+      mask: given ?? arriving(this, kwargs),
+    };
+  }
+
+  /** What a sequence starts from where it is not told. */
+  zeroStates(sequence: tf.Tensor): tf.Tensor[] {
+    return sizesOf(this.cell).map((size) => tf.zeros([sequence.shape[0]!, size]));
+  }
+
+  override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape | tf.Shape[] {
+    const [batch, time] = (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as Shape;
+    const units = sizesOf(cellsOf(this).at(-1)!)[0]!;
+    const output = (this.returnSequences ? [batch, time, units] : [batch, units]) as tf.Shape;
+    const states = sizesOf(this.cell).map((size): tf.Shape => [batch!, size]);
+    return this.returnState ? [output, ...states] : output;
+  }
+
+  override computeMask(_: tf.Tensor | tf.Tensor[], mask?: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    const own = this.returnSequences ? ([mask].flat()[0] ?? null) : null;
+    const masks = [own, ...(this.returnState ? sizesOf(this.cell).map(() => null) : [])];
+    return (this.returnState ? masks : own) as tf.Tensor;
+  }
+
+  override getConfig(): Config {
+    const { zeroOutputForMask } = this;
+    const inputs = this.#inputs && { inputs: [...this.#inputs] };
+    return { ...super.getConfig(), zeroOutputForMask, ...inputs };
+  }
+
+  /** Dropout draws its masks anew for every sequence. */
+  #forgetMasks(): void {
+    for (const each of cellsOf(this) as unknown as CellFields[]) {
+      for (const field of ["dropoutMask", "recurrentDropoutMask"] as const) {
+        if (each[field] == null) continue;
+        tf.dispose(each[field]);
+        each[field] = null;
+      }
+    }
+  }
+}
+
+/** `value` where the mask is 1, elsewhere `before`, or zeros. */
+function chosen(mask: tf.Tensor, value: tf.Tensor, before: tf.Tensor | undefined): tf.Tensor {
+  const on = tf.reshape(mask, [mask.shape[0]!, ...value.shape.slice(1).map(() => 1)]);
+  const kept = tf.mul(value, on);
+  return before ? tf.add(kept, tf.mul(before, tf.sub(1, on))) : kept;
+}
+
+/** A recurrent layer of one class of cells. */
+const of = (
+  name: string,
+  Kind: new (config: CellConfig) => Cell,
+): tf.serialization.SerializableConstructor<RNN> =>
+  class extends RNN {
+    static override readonly className = name;
+
+    constructor(config: CellConfig & Omit<RecurrentConfig, "cell">) {
+      // The cell's own name would come before the layer's in the names of weights.
+      const { name: _, ...options } = config;
+      super({ ...config, cell: new Kind(options) });
+    }
+
+    static fromConfig<T extends tf.serialization.Serializable>(
+      kind: tf.serialization.SerializableConstructor<T>,
+      config: Config,
+    ): T {
+      return new kind(config);
+    }
+  } as unknown as tf.serialization.SerializableConstructor<RNN>;
+
+export const RECURRENT = {
+  SimpleRNNCell,
+  LSTMCell,
+  GRUCell,
+  StackedRNNCells,
+  RNN,
+  SimpleRNN: of("SimpleRNN", SimpleRNNCell),
+  LSTM: of("LSTM", LSTMCell),
+  GRU: of("GRU", GRUCell),
+} as unknown as LayerClasses;

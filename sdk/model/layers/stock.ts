@@ -1,0 +1,13 @@
+import * as tf from "@tensorflow/tfjs";
+
+type Layer = tf.layers.Layer;
+
+// Read once, when nothing has yet put classes of ours before tfjs's.
+const REGISTERED = { ...tf.serialization.SerializationMap.getMap().classNameMap };
+
+/** The layer class that tfjs registers under a name, with the fields that its instances have at run time. */
+export function stock<Fields extends object, Config>(
+  name: string,
+): { new (config: Config): Layer & Fields; className: string } {
+  return REGISTERED[name]![0] as unknown as { new (config: Config): Layer & Fields; className: string };
+}
