@@ -42,8 +42,8 @@ export interface BudgetRow extends Cost {
 export type Choices = Readonly<Record<string, readonly number[]>>;
 
 /**
- * A budget as inequalities in the nodes' bitwidths, real or whole. Memory gives one row per layer call, save those that
- * another row implies.
+ * A budget as inequalities in the nodes' bitwidths, real or whole. Memory gives a row for each layer call during which it
+ * may be largest. Rows that a row of another limit implies are left out.
  *
  * @throws AutoqnnError `bad-option` when the budget has no limit or one that is not a positive number.
  * @example
@@ -51,8 +51,9 @@ export type Choices = Readonly<Record<string, readonly number[]>>;
  */
 export function rows(budget: Budget, graph: QuantizedGraph): BudgetRow[] {
   const found = allRows(budget, graph);
+  const implied = implications();
   return found.filter(
-    (row, i) => !found.some((other, j) => implies(other, row) && (j < i || !implies(row, other))),
+    (row, i) => !found.some((other, j) => implied(row, other) && (j < i || !implied(other, row))),
   );
 }
 
@@ -148,12 +149,22 @@ function refuse(option: string, limit: unknown): void {
   );
 }
 
-/** Whether `row` holds whenever `other` does, because no part of it is larger. */
-function implies(other: BudgetRow, row: BudgetRow): boolean {
-  if (other === row || row.products.length > 0 || row.limit < other.limit || row.constant > other.constant)
-    return false;
-  const known = new Map(other.terms.map(({ node, coefficient }) => [node, coefficient]));
-  return row.terms.every(({ node, coefficient }) => coefficient <= (known.get(node) ?? 0));
+/**
+ * Whether `row` holds whenever `other` does, because no part of it is larger. Rows of one limit are taken to be free of
+ * that: memory makes none, and there may be thousands.
+ */
+function implications(): (row: BudgetRow, other: BudgetRow) => boolean {
+  const known = new Map<BudgetRow, ReadonlyMap<string, number>>();
+  const coefficients = (row: BudgetRow): ReadonlyMap<string, number> => {
+    const own = known.get(row) ?? new Map(row.terms.map(({ node, coefficient }) => [node, coefficient]));
+    known.set(row, own);
+    return own;
+  };
+  return (row, other) => {
+    if (other.option === row.option || row.products.length > 0) return false;
+    if (row.limit < other.limit || row.constant > other.constant) return false;
+    return row.terms.every(({ node, coefficient }) => coefficient <= (coefficients(other).get(node) ?? 0));
+  };
 }
 
 function extreme(graph: QuantizedGraph, choices: Choices, pick: (list: readonly number[]) => number): Bits {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
-import type { Edge } from "./edges.js";
+import type { Edge } from "./calls.js";
 import type { ForwardOptions, QuantizedGraph, QuantizingNode } from "./graph.js";
 import { type Activation, softmaxOf, toList, within } from "./layers.js";
 import { patches } from "./patches.js";

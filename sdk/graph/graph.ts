@@ -2,7 +2,8 @@ import type * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { SchemeName } from "../staircase/schemes.js";
-import { type Edge, edgesOf, type GraphTensor, type LayerCall } from "./edges.js";
+import type { Edge, GraphTensor, LayerCall } from "./calls.js";
+import { edgesOf } from "./edges.js";
 import { forwardOf } from "./forward.js";
 import { isContainer, type Layer, softmaxOf, within } from "./layers.js";
 import { planOf } from "./plan.js";
@@ -134,6 +135,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
   const plan = planOf(model);
   for (const [path, leaf] of plan.leaves) refuseImpure(path, leaf);
   const found = variablesIn(model, plan);
+  const byName = new Map(found.map((variable) => [variable.name, variable]));
   const { nodes, leftAlone, calls, edges, tensors } = edgesOf(plan, found, options);
   const byVariable = new Map(
     nodes.flatMap((node) => (node.variable ? [[node.variable, node] as const] : [])),
@@ -158,7 +160,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
     read: () => Object.fromEntries(found.map(({ name, holder }) => [name, holder.read().clone()])),
     write: (values) => {
       for (const [name, value] of Object.entries(values)) {
-        const variable = found.find((candidate) => candidate.name === name);
+        const variable = byName.get(name);
         if (!variable || String(variable.shape) !== String(value.shape)) {
           throw new AutoqnnError(
             "bad-option",

@@ -55,39 +55,51 @@ export function planOf(model: tf.LayersModel): Plan {
 
   const unfold = (container: tf.LayersModel, sources: readonly number[]): number[] => {
     const at = new Map(container.inputs.map((tensor, i) => [tensor.id, cross(sources[i]!, tensor)]));
-    const need = (tensor: tf.SymbolicTensor): number => {
-      const known = at.get(tensor.id);
-      if (known !== undefined) return known;
+    const record = (tensor: tf.SymbolicTensor): void => {
       const layer = tensor.sourceLayer;
-      const node = layer.inboundNodes[tensor.nodeIndex];
-      if (!node || tensor.inputs.length === 0) {
-        throw new AutoqnnError(
-          "bad-model",
-          `Expected every tensor of model "${container.name}" to follow from its inputs, received "${tensor.name}" without a source.`,
-          "List the missing input among the model's inputs.",
-        );
-      }
-      for (const input of tensor.inputs.toReversed()) need(input);
-      const inputs = tensor.inputs.map((input) => need(input));
+      const node = layer.inboundNodes[tensor.nodeIndex]!;
+      const inputs = tensor.inputs.map((input) => at.get(input.id)!);
       if (isContainer(layer)) {
         const inner = unfold(layer, inputs);
         node.outputTensors.forEach((output, i) => void at.set(output.id, cross(inner[i]!, output)));
-      } else {
-        const path = paths.get(layer) ?? layer.name;
-        const outputs = node.outputTensors.map(slot);
-        node.outputTensors.forEach((output, i) => void at.set(output.id, outputs[i]!));
-        steps.push({ kind: "call", layer, path, inputs, outputs });
-        leaves.set(path, layer);
+        return;
       }
-      return at.get(tensor.id)!;
+      const path = paths.get(layer) ?? layer.name;
+      const outputs = node.outputTensors.map(slot);
+      node.outputTensors.forEach((output, i) => void at.set(output.id, outputs[i]!));
+      steps.push({ kind: "call", layer, path, inputs, outputs });
+      leaves.set(path, layer);
     };
-    return container.outputs.map(need);
+    // A stack of its own: chains of layers may be longer than JavaScript's is deep.
+    const waiting = container.outputs.toReversed();
+    while (waiting.length > 0) {
+      const tensor = waiting.at(-1)!;
+      const missing = at.has(tensor.id) ? [] : tensor.inputs.filter((input) => !at.has(input.id));
+      if (missing.length > 0) {
+        waiting.push(...missing);
+        continue;
+      }
+      waiting.pop();
+      if (at.has(tensor.id)) continue;
+      refuseSourceless(tensor, container);
+      record(tensor);
+    }
+    return container.outputs.map((tensor) => at.get(tensor.id)!);
   };
 
   const inputs = model.inputs.map(slot);
   const outputs = unfold(model, inputs);
   for (const [layer, path] of paths) if (!leaves.has(path)) leaves.set(path, layer);
   return { steps, slots, inputs, outputs, leaves };
+}
+
+function refuseSourceless(tensor: tf.SymbolicTensor, container: tf.LayersModel): void {
+  if (tensor.inputs.length > 0 && tensor.sourceLayer.inboundNodes[tensor.nodeIndex]) return;
+  throw new AutoqnnError(
+    "bad-model",
+    `Expected every tensor of model "${container.name}" to follow from its inputs, received "${tensor.name}" without a source.`,
+    "List the missing input among the model's inputs.",
+  );
 }
 
 /** Paths of all leaves: layer names, prefixed by the names of the nested models they are in. */

@@ -20,6 +20,28 @@ export interface HeldVariable extends Omit<Variable, "node"> {
   readonly holder: tf.LayerVariable;
 }
 
+/** A variable as a layer reads it, under the name that it has there. */
+export interface Read {
+  readonly name: string;
+  readonly variable: HeldVariable;
+}
+
+/** What every layer of a plan reads, by path: its own variables and those that it shares with a layer before it. */
+export function readsOf(
+  plan: Plan,
+  variables: readonly HeldVariable[],
+): ReadonlyMap<string, readonly Read[]> {
+  const held = new Map(variables.map((variable) => [variable.holder, variable]));
+  const reads = ([path, leaf]: [string, Layer]): [string, Read[]] => {
+    const own = variablesOf(leaf).map((holder) => {
+      const variable = held.get(holder)!;
+      return { variable, name: variable.layer === path ? variable.short : shortName(holder, leaf) };
+    });
+    return [path, own];
+  };
+  return new Map([...plan.leaves].map(reads));
+}
+
 /** All variables, in order of first execution of their layers. A variable shared by two layers belongs to the first. */
 export function variablesIn(model: tf.LayersModel, plan: Plan): HeldVariable[] {
   const trained = new Set(model.trainableWeights);

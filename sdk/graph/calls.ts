@@ -1,0 +1,122 @@
+import { products, size } from "./macs.js";
+import type { Call, Plan } from "./plan.js";
+import type { Read } from "./variables.js";
+
+/** A tensor that exists once per sample: a model input or the output of a layer call. */
+export interface GraphTensor {
+  readonly elements: number;
+  /** Position of the call that makes it; -1 for what enters the model. */
+  readonly producer: number;
+  /** Whether the model returns it. */
+  readonly output: boolean;
+  /** Whether its values are those of the model's input, perhaps rearranged: 8-bit data. */
+  readonly modelInput: boolean;
+}
+
+/** One input of one layer call. */
+export interface Edge {
+  readonly id: string;
+  readonly layer: string;
+  readonly shape: readonly number[];
+  /** Position in `tensors`. */
+  readonly tensor: number;
+  /** Position in `calls`. */
+  readonly call: number;
+}
+
+/** Multiply-accumulates per sample of a call in which a variable meets an edge, or (absent) a tensor inside the layer. */
+export interface Product {
+  readonly weight: string;
+  readonly input?: string;
+  readonly macs: number;
+}
+
+export interface LayerCall {
+  readonly layer: string;
+  readonly className: string;
+  /** Ids of its input edges. */
+  readonly inputs: readonly string[];
+  /** Positions in `tensors`. */
+  readonly outputs: readonly number[];
+  readonly products: readonly Product[];
+}
+
+/** What a plan computes, by names and sizes. */
+export interface Calls {
+  readonly calls: readonly LayerCall[];
+  readonly edges: readonly Edge[];
+  readonly tensors: readonly GraphTensor[];
+}
+
+/** Layers that only move values about, or rescale all of them alike. */
+const MOVES = new Set([
+  "Flatten",
+  "Reshape",
+  "Permute",
+  "RepeatVector",
+  "Cropping2D",
+  "ZeroPadding2D",
+  "CenterCrop",
+  "Rescaling",
+]);
+
+/** The calls of a plan with names, sizes and operation counts; dimensions left open count as `open`. */
+export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>, open: number): Calls {
+  const shapes = plan.slots.map(({ shape }) => shape.slice(1).map((n) => (n === null || n < 0 ? open : n)));
+  const shapeAt = (slot: number): readonly number[] => shapes[slot]!;
+  const tensors: { elements: number; producer: number; output: boolean; modelInput: boolean }[] = [];
+  const tensorAt = new Map<number, number>();
+  const make = (slot: number, producer: number, modelInput: boolean): number => {
+    const position = tensors.push({ elements: size(shapeAt(slot)), producer, output: false, modelInput }) - 1;
+    tensorAt.set(slot, position);
+    return position;
+  };
+  for (const slot of plan.inputs) make(slot, -1, true);
+
+  const calls: LayerCall[] = [];
+  const edges: Edge[] = [];
+  const counters = new Map<string, number>();
+  const nameEdge = (layer: string): string => {
+    const n = counters.get(layer) ?? 0;
+    counters.set(layer, n + 1);
+    return n === 0 ? `${layer}/input` : `${layer}/input:${n}`;
+  };
+  const record = ({ layer, path, inputs, outputs }: Call): void => {
+    const own = inputs.map((slot) =>
+      Object.freeze({
+        id: nameEdge(path),
+        layer: path,
+        shape: shapeAt(slot),
+        tensor: tensorAt.get(slot)!,
+        call: calls.length,
+      }),
+    );
+    const className = layer.getClassName();
+    const read = reads.get(path)!;
+    const local = products({
+      layer,
+      weights: read.map(({ name, variable }) => ({ name, shape: variable.shape })),
+      inputs: inputs.map(shapeAt),
+      outputs: outputs.map(shapeAt),
+    });
+    const moved = MOVES.has(className) && own.every((edge) => tensors[edge.tensor]!.modelInput);
+    edges.push(...own);
+    calls.push({
+      layer: path,
+      className,
+      inputs: own.map((edge) => edge.id),
+      outputs: outputs.map((slot) => make(slot, calls.length, moved)),
+      products: local.map(({ weight, input, macs }) => ({
+        weight: read.find(({ name }) => name === weight)!.variable.name,
+        ...(input !== undefined && { input: own[input]!.id }),
+        macs,
+      })),
+    });
+  };
+  for (const step of plan.steps) {
+    if (step.kind === "call") record(step);
+    else tensorAt.set(step.to, tensorAt.get(step.from)!);
+  }
+  for (const slot of plan.outputs) tensors[tensorAt.get(slot)!]!.output = true;
+  return { calls, edges, tensors };
+}
