@@ -7,6 +7,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { reason } from "../sdk/engine/native/setup/trouble.mjs";
+import { kerasPython } from "./keras/environment.mjs";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -20,8 +22,23 @@ const places = new Set(
     .map((file) => file.split(/[\\/]/)[0] ?? ""),
 );
 const early = [...places].filter((place) => place === "smoke" || place.endsWith(".test.ts"));
-const late = ["engine", "plan", "cli"];
+const late = ["engine", "plan", "cli", "keras"];
 const unit = [...places].filter((place) => !early.includes(place) && !late.includes(place));
+
+/**
+ * Makes Keras's environment before its suites, which are told why where that fails.
+ *
+ * @returns {Promise<Record<string, string>>}
+ */
+async function prepareKeras() {
+  try {
+    await kerasPython((line) => console.log(`set-up: ${line}`));
+    return {};
+  } catch (error) {
+    console.log(`Without Keras: ${reason(error)}`);
+    return { AUTOQNN_NO_KERAS: reason(error) };
+  }
+}
 
 /** @type {readonly { name: string, places: readonly string[], env?: Record<string, string> }[]} */
 const groups = [
@@ -111,7 +128,7 @@ for (const group of groups) {
       add({ passed: Number(status === 0), failed: Number(status !== 0), skipped: 0 });
     }
   }
-  add(runSuites(group));
+  add(runSuites(group.name === "keras" ? { ...group, env: await prepareKeras() } : group));
 }
 console.log(
   `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { expect } from "vitest";
 import { engine } from "../../sdk/engine/index.js";
 import { type QuantizedGraph, quantizedGraph } from "../../sdk/graph/graph.js";
 import { weightValues } from "./formula.js";
@@ -67,4 +68,30 @@ export async function layerwise(model: tf.LayersModel, x: Float32Array, shape: n
   tf.dispose([inputs, results]);
   step.dispose();
   return read;
+}
+
+/** Every mean and deviation within a thousandth of its layer's deviation, and so the values that are given one by one. */
+export function expectAlike(found: Layerwise, expected: Layerwise): void {
+  const own = new Map(found.layers.map((layer) => [layer.name, layer]));
+  expect(Object.fromEntries(found.layers.map(({ name, shape }) => [name, shape]))).toEqual(
+    Object.fromEntries(expected.layers.map(({ name, shape }) => [name, shape])),
+  );
+  const far = expected.layers.filter(({ name, mean, deviation }) => {
+    const layer = own.get(name)!;
+    const error = Math.max(Math.abs(layer.mean - mean), Math.abs(layer.deviation - deviation));
+    return !(error < 1e-3 * deviation);
+  });
+  expect(far.map((layer) => ({ ...layer, received: own.get(layer.name) }))).toEqual([]);
+  expectNear(found.features, expected.features, deviationOf(expected.features));
+  expectNear(found.output, expected.output, expected.layers.at(-1)!.deviation);
+}
+
+function expectNear(found: readonly number[], expected: readonly number[], deviation: number): void {
+  for (const [i, value] of expected.entries())
+    expect(Math.abs(found[i]! - value)).toBeLessThan(1e-3 * deviation);
+}
+
+function deviationOf(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }
