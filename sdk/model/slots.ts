@@ -52,8 +52,8 @@ export function slots(layer: Layer, trail: readonly string[] = []): readonly Slo
     // Files name a recurrent layer's only cell, or not, or otherwise.
     layers.flatMap((each) => slots(each, place === "cell" ? trail : [...trail, each.name])),
   );
-  const own = nests.length > 0 ? [] : layer.weights;
-  for (const variable of own) {
+  const nested = new Set(found.map(({ variable }) => variable.id));
+  for (const variable of layer.weights.filter(({ id }) => !nested.has(id))) {
     const weight = variable.originalName.split("/").at(-1)!;
     found.push({ name: [...trail, weight].join("/"), leaf: trail.at(-1) ?? layer.name, weight, variable });
   }

@@ -29,7 +29,6 @@ const ASSUMED: Readonly<Record<string, Config>> = {
   EinsumDense: { lora_rank: null },
   Embedding: { lora_rank: null },
   BatchNormalization: { renorm: false, virtual_batch_size: null },
-  LayerNormalization: { rms_scaling: false },
 };
 
 /** Options under another name in tfjs. */

@@ -1,7 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
+import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { EINSUM } from "./einsumDense.js";
 import { NORMALIZATIONS } from "./normalization.js";
 import { RECURRENT } from "./recurrent.js";
+import { SPECTRAL_NORMALIZATIONS } from "./spectralNormalization.js";
+import { STANDARDIZATIONS } from "./standardization.js";
 
 type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
 
@@ -9,7 +12,14 @@ type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
 export type LayerClasses = Readonly<Record<string, LayerClass>>;
 
 /** Keras's layers that tfjs lacks or computes otherwise. */
-export const LAYERS: LayerClasses = { ...NORMALIZATIONS, ...EINSUM, ...RECURRENT };
+export const LAYERS: LayerClasses = {
+  ...BATCH_NORMALIZATIONS,
+  ...EINSUM,
+  ...NORMALIZATIONS,
+  ...RECURRENT,
+  ...SPECTRAL_NORMALIZATIONS,
+  ...STANDARDIZATIONS,
+};
 
 /**
  * Runs `body`, which builds layers from configurations before it first waits, with `LAYERS` before tfjs's classes of the

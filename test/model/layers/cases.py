@@ -144,10 +144,14 @@ def record(case, writer):
     # Seeds of random layers are no weights.
     kept = [n for n, p in enumerate(paths) if not p.endswith("seed_generator_state")]
     assert len(set(paths)) == len(paths), paths
+
     def fill():
         for n in kept:
             w = model.weights[n]
             w.assign(weight(paths[n], tuple(w.shape)).astype(np.float32))
+        for layer in model.layers:
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()
     fill()
     entry = {
         "name": case.name,

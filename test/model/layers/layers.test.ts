@@ -7,6 +7,7 @@ import { planOf } from "../../../sdk/graph/plan.js";
 import { variablesIn } from "../../../sdk/graph/variables.js";
 import { models } from "../../../sdk/model/index.js";
 import { assign, match, slots } from "../../../sdk/model/slots.js";
+import { topologyOf } from "../../../sdk/model/topology.js";
 import { file } from "../files.js";
 import { unit, weightValues } from "../formula.js";
 import { families, type LayerCase, type Numbers, type Pass } from "./fixture.js";
@@ -34,7 +35,7 @@ function batchOf({ inputs, batch }: LayerCase): tf.Tensor[] {
 }
 
 /** The model, read from a file as Keras wrote it, its weights from the formula; and which weight is which variable. */
-async function loaded({ topology, weights }: LayerCase) {
+async function loaded({ weights }: LayerCase, topology: unknown) {
   const model = await models.load(file("model.json", JSON.stringify(topology)));
   const entries = weights.map(({ name, shape }) => ({
     name,
@@ -55,6 +56,14 @@ function expectNear(what: string, actual: tf.Tensor, expected: Numbers): void {
   const worst = errors.reduce((at, error, i) => (error <= errors[at]! ? at : i), 0);
   const shown = `element ${worst} of ${what}: ${values[worst]}, Keras ${expected.values[worst]}`;
   expect(errors.length === 0 || errors[worst]! <= TOLERANCE, shown).toBe(true);
+}
+
+function expectPredicts(model: tf.LayersModel, batch: tf.Tensor[], { outputs }: Pass, when: string): void {
+  const predicted = [model.predict(batch.length > 1 ? batch : batch[0]!)].flat();
+  expect(predicted.length).toBe(outputs.length);
+  outputs.forEach((y, n) => {
+    expectNear(`output ${n} ${when}`, predicted[n]!, y);
+  });
 }
 
 /** One pass and its gradients as one step of the native engine, through the quantized graph. */
@@ -136,13 +145,12 @@ describe.each(families())("layers as Keras computes them: %s", (_, cases) => {
     "%s",
     async (_, each) => {
       tf.setBackend("cpu");
-      const { model, names } = await loaded(each);
+      const { model, names } = await loaded(each, each.topology);
       const batch = batchOf(each);
-      const outputs = [model.predict(batch.length > 1 ? batch : batch[0]!)].flat();
-      expect(outputs.length).toBe(each.inference.outputs.length);
-      each.inference.outputs.forEach((y, n) => {
-        expectNear(`predicted output ${n}`, outputs[n]!, y);
-      });
+      expectPredicts(model, batch, each.inference, "as loaded");
+      const again = await loaded(each, topologyOf(model));
+      expectPredicts(again.model, batch, each.inference, "as saved and loaded again");
+      again.model.dispose();
       tf.setBackend("tensorflow");
       await step(model, names, each, batch, each.inference, false);
       if (each.training) await step(model, names, each, batch, each.training, true);

@@ -1,0 +1,46 @@
+from cases import Case, Input, write
+
+BOTH = ("keras3", "keras2")
+
+CASES = [
+    Case("BatchNormalization", lambda k: k.layers.BatchNormalization(momentum=0.8, epsilon=0.01), [(4, 3)],
+         writers=BOTH, training=True),
+    Case("BatchNormalization axis 1", lambda k: k.layers.BatchNormalization(axis=1), [(3, 4, 2)], training=True),
+    Case("BatchNormalization bare", lambda k: k.layers.BatchNormalization(scale=False, center=False), [(3, 4, 4, 2)],
+         training=True, batch=3),
+    Case("BatchNormalization synchronized", lambda k: k.layers.BatchNormalization(synchronized=True), [(4, 3)]),
+    Case("LayerNormalization", lambda k: k.layers.LayerNormalization(), [(4, 5)], writers=BOTH),
+    Case("LayerNormalization of two axes", lambda k: k.layers.LayerNormalization(axis=[-1, 1], epsilon=0.1),
+         [(3, 4, 5)], writers=BOTH),
+    Case("LayerNormalization axis 1", lambda k: k.layers.LayerNormalization(axis=1), [(3, 4)], writers=BOTH),
+    Case("LayerNormalization bare", lambda k: k.layers.LayerNormalization(center=False, scale=False), [(6,)]),
+    Case("LayerNormalization scale only", lambda k: k.layers.LayerNormalization(center=False), [(6,)]),
+    Case("LayerNormalization rms", lambda k: k.layers.LayerNormalization(rms_scaling=True), [(2, 6)]),
+    Case("RMSNormalization", lambda k: k.layers.RMSNormalization(), [(2, 6)]),
+    Case("RMSNormalization axis 1", lambda k: k.layers.RMSNormalization(axis=-1, epsilon=0.1), [(4, 3)]),
+    Case("GroupNormalization", lambda k: k.layers.GroupNormalization(groups=3), [(4, 2, 6)], writers=BOTH),
+    Case("GroupNormalization by channel", lambda k: k.layers.GroupNormalization(groups=-1), [(4, 2, 4)], writers=BOTH),
+    Case("GroupNormalization axis 1", lambda k: k.layers.GroupNormalization(groups=2, axis=1), [(4, 3, 2)], writers=BOTH),
+    Case("GroupNormalization bare", lambda k: k.layers.GroupNormalization(groups=2, scale=False, center=False), [(4,)]),
+    Case("GroupNormalization of a volume", lambda k: k.layers.GroupNormalization(groups=2, epsilon=0.1), [(2, 2, 3, 4)]),
+    Case("UnitNormalization", lambda k: k.layers.UnitNormalization(), [(3, 4)], writers=BOTH, training=True),
+    Case("UnitNormalization of two axes", lambda k: k.layers.UnitNormalization(axis=[1, 2]), [(3, 4)], writers=BOTH),
+    Case("SpectralNormalization", lambda k: k.layers.SpectralNormalization(k.layers.Conv2D(3, 2), power_iterations=2),
+         [(4, 4, 2)]),
+    Case("SpectralNormalization of Dense", lambda k: k.layers.SpectralNormalization(k.layers.Dense(3)), [(4,)]),
+    Case("Normalization", lambda k: k.layers.Normalization(), [(3, 4)], writers=BOTH),
+    Case("Normalization of two axes", lambda k: k.layers.Normalization(axis=(1, -1)), [(3, 2, 4)], writers=BOTH),
+    Case("Normalization of all", lambda k: k.layers.Normalization(axis=None), [(3, 2)], writers=BOTH),
+    Case("Normalization given", lambda k: k.layers.Normalization(mean=[0.1, 0.2], variance=[2.0, 0.5]), [(3, 2)],
+         writers=BOTH),
+    Case("Normalization given once", lambda k: k.layers.Normalization(mean=0.5, variance=2.0, axis=None), [(3, 2)],
+         writers=BOTH),
+    Case("Normalization inverted", lambda k: k.layers.Normalization(invert=True, mean=[1.0, 2.0], variance=[2.0, 0.5]),
+         [(3, 2)], writers=BOTH),
+    Case("Normalization of integers", lambda k: k.layers.Normalization(mean=3.0, variance=4.0, axis=None),
+         [Input((5,), 0, 256, "int32")]),
+    Case("Rescaling", lambda k: k.layers.Rescaling(1 / 127.5, -1), [Input((3, 2), 0, 255)], writers=BOTH),
+    Case("Rescaling by channel", lambda k: k.layers.Rescaling([0.5, 2.0], offset=[1.0, -1.0]), [(3, 2)], writers=BOTH),
+]
+
+write("normalization", CASES)
