@@ -1,13 +1,19 @@
 import * as tf from "@tensorflow/tfjs";
 import { badModel } from "./badModel.js";
+import { type Bytes, copy, joined } from "./bytes.js";
 import { type Config, isConfig, show } from "./config.js";
-import { type Entry, match, type Pairs, slots } from "./slots.js";
+import type { NumberName } from "./numbers.js";
+import { assign, type Entry, match, slots } from "./slots.js";
 import type { Source } from "./source.js";
 
 type Specs = tf.io.WeightsManifestEntry[];
 
-/** The values that the weights manifest of a model.json names, found in the files beside it. */
-export async function manifestPairs(model: tf.LayersModel, manifest: unknown, from: Source): Promise<Pairs> {
+/** Writes the values that the weights manifest of a model.json names, found in the files beside it, into the model. */
+export async function fillFromManifest(
+  model: tf.LayersModel,
+  manifest: unknown,
+  from: Source,
+): Promise<void> {
   if (!Array.isArray(manifest)) {
     throw badModel(
       "a list as weightsManifest",
@@ -16,26 +22,46 @@ export async function manifestPairs(model: tf.LayersModel, manifest: unknown, fr
       "Save the model again with tfjs.",
     );
   }
-  const entries: Entry[] = [];
-  for (const group of manifest as unknown[]) {
-    const { paths, specs } = checkGroup(group, from.location);
-    const shards = await Promise.all(paths.map((path) => from.beside(path).read()));
-    const bytes = Buffer.concat(shards);
-    const expected = specs.reduce(
-      (sum, spec) => sum + spec.shape.reduce((a, b) => a * b, 1) * width(spec),
-      0,
-    );
-    if (bytes.length !== expected) {
-      const received = `${bytes.length} bytes in ${paths.join(", ")}`;
-      throw badModel(`${expected} bytes of weights`, received, from.location, "Copy every shard again.");
+  const shards: Bytes[] = [];
+  try {
+    const entries: Entry[] = [];
+    for (const group of manifest as unknown[]) {
+      const { paths, specs } = checkGroup(group, from.location);
+      const parts: Bytes[] = [];
+      for (const path of paths) {
+        const shard = await from.beside(path).open();
+        shards.push(shard);
+        parts.push(shard);
+      }
+      entries.push(...groupEntries(joined(parts), specs, paths, from.location));
     }
-    const tensors = tf.io.decodeWeights(new Uint8Array(bytes).buffer, specs);
-    for (const { name, shape, group: kind } of specs) {
-      if (kind === "optimizer") tensors[name]!.dispose();
-      else entries.push({ name, shape, tensor: () => tensors[name]! });
-    }
+    assign(match(slots(model), entries, ["name", "owner"], from.location), from.location);
+  } finally {
+    for (const shard of shards) shard.close();
   }
-  return match(slots(model), entries, ["name", "owner"], from.location);
+}
+
+/** The tensors of a group, which stand in its shards one behind the other, whatever the borders of the shards. */
+function groupEntries(bytes: Bytes, specs: Specs, paths: readonly string[], where: string): readonly Entry[] {
+  let offset = 0;
+  const placed = specs.map((spec) => {
+    const place = { spec, offset, length: spec.shape.reduce((a, b) => a * b, width(spec)) };
+    offset += place.length;
+    return place;
+  });
+  if (bytes.size !== offset) {
+    const received = `${bytes.size} bytes in ${paths.join(", ")}`;
+    throw badModel(`${offset} bytes of weights`, received, where, "Copy every shard again.");
+  }
+  return placed
+    .filter(({ spec }) => spec.group !== "optimizer")
+    .map(({ spec, offset, length }) => ({
+      name: spec.name,
+      shape: spec.shape,
+      dtype: spec.dtype as NumberName,
+      tensor: () =>
+        tf.io.decodeWeights(copy(bytes, offset, length).buffer as ArrayBuffer, [spec])[spec.name]!,
+    }));
 }
 
 const WIDTHS: Readonly<Record<string, number>> = {

@@ -1,16 +1,19 @@
 import type * as tf from "@tensorflow/tfjs";
 import { badModel } from "./badModel.js";
+import { type Bytes, copy } from "./bytes.js";
 import { isConfig, show } from "./config.js";
-import { h5, type KerasFile, keras, parse } from "./keras.js";
-import { manifestPairs } from "./layersModel.js";
-import { assign, checkWeights } from "./slots.js";
+import { h5 } from "./h5.js";
+import { keras } from "./keras.js";
+import { fillFromManifest } from "./layersModel.js";
+import { type ModelFile, parse } from "./modelFile.js";
+import { checkWeights } from "./slots.js";
 import { type Source, source } from "./source.js";
 import { build } from "./topology.js";
 
 /** Formats, known by the first bytes of a file. */
 const SIGNATURES: readonly {
   starts: string;
-  read(bytes: Uint8Array, location: string): Promise<KerasFile>;
+  read(bytes: Bytes, location: string): Promise<ModelFile>;
 }[] = [
   { starts: "\x89HDF\r\n\x1a\n", read: h5 },
   { starts: "PK\x03\x04", read: keras },
@@ -29,25 +32,30 @@ const SIGNATURES: readonly {
  */
 export async function load(location: string): Promise<tf.LayersModel> {
   const from = await source(location);
-  const bytes = await from.read();
-  const head = Buffer.from(bytes.subarray(0, 8)).toString("latin1");
-  const format = SIGNATURES.find(({ starts }) => head.startsWith(starts));
-  if (format) return fromKeras(await format.read(bytes, from.location), from.location);
-  if (/^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString("utf8"))) {
-    return fromJson(parse(Buffer.from(bytes).toString("utf8"), from.location), from);
+  const bytes = await from.open();
+  try {
+    const head = Buffer.from(copy(bytes, 0, Math.min(8, bytes.size))).toString("latin1");
+    const format = SIGNATURES.find(({ starts }) => head.startsWith(starts));
+    if (format) return await fromFile(await format.read(bytes, from.location), from.location);
+    const start = copy(bytes, 0, Math.min(64, bytes.size));
+    if (/^\s*\{/.test(Buffer.from(start).toString("utf8"))) {
+      return await fromJson(parse(Buffer.from(copy(bytes)).toString("utf8"), from.location), from);
+    }
+    const hint = "Give a model.json of tfjs or Keras, an .h5 or a .keras file.";
+    throw badModel(
+      "a model file",
+      `the bytes ${Buffer.from(head, "latin1").toString("hex") || "of nothing"}`,
+      from.location,
+      hint,
+    );
+  } finally {
+    bytes.close();
   }
-  const hint = "Give a model.json of tfjs or Keras, an .h5 or a .keras file.";
-  throw badModel(
-    "a model file",
-    `the bytes ${Buffer.from(head, "latin1").toString("hex") || "of nothing"}`,
-    from.location,
-    hint,
-  );
 }
 
-async function fromKeras(file: KerasFile, location: string): Promise<tf.LayersModel> {
+async function fromFile(file: ModelFile, location: string): Promise<tf.LayersModel> {
   const model = build(file.topology, location, true);
-  return filled(model, async () => assign(await file.pairs(model), location));
+  return filled(model, () => file.fill(model));
 }
 
 async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
@@ -66,7 +74,7 @@ async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
   const { weightsManifest } = outer;
   const model = build(topology, from.location, weightsManifest !== undefined);
   if (weightsManifest === undefined) return model;
-  return filled(model, async () => assign(await manifestPairs(model, weightsManifest, from), from.location));
+  return filled(model, () => fillFromManifest(model, weightsManifest, from));
 }
 
 async function filled(model: tf.LayersModel, fill: () => Promise<void>): Promise<tf.LayersModel> {

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
 import { badModel } from "./badModel.js";
+import { isWhole, type NumberName } from "./numbers.js";
 
 type Layer = tf.layers.Layer;
 type Variable = tf.LayersModel["weights"][number];
@@ -11,7 +12,7 @@ export interface Slot {
   readonly name: string;
   /** The layer that owns it. */
   readonly leaf: string;
-  /** Its name in that layer: "kernel". */
+  /** Its name in that layer: "kernel", or "query/kernel" where Keras keeps a layer inside. */
   readonly weight: string;
   readonly variable: Variable;
 }
@@ -20,6 +21,8 @@ export interface Slot {
 export interface Entry {
   readonly name: string;
   readonly shape: readonly number[];
+  readonly dtype: NumberName;
+  /** Reads the values. The caller disposes of the tensor. */
   tensor(): tf.Tensor;
 }
 
@@ -52,27 +55,56 @@ export function slots(layer: Layer, trail: readonly string[] = []): readonly Slo
     // Files name a recurrent layer's only cell, or not, or otherwise.
     layers.flatMap((each) => slots(each, place === "cell" ? trail : [...trail, each.name])),
   );
-  const nested = new Set(found.map(({ variable }) => variable.id));
-  for (const variable of layer.weights.filter(({ id }) => !nested.has(id))) {
-    const weight = variable.originalName.split("/").at(-1)!;
+  const known = new Set(found.map(({ variable }) => variable.id));
+  // A Bidirectional lists the weights of its halves as its own, a model those of its layers.
+  for (const variable of layer.weights.filter(({ id }) => !known.has(id))) {
+    const weight = nameInside(layer, variable);
     found.push({ name: [...trail, weight].join("/"), leaf: trail.at(-1) ?? layer.name, weight, variable });
   }
   return [...new Map(found.map((slot) => [slot.variable.id, slot])).values()];
 }
 
+/**
+ * Where Keras keeps the sublayers of a layer that is flat here: their names to the attributes that hold them. A weight of
+ * theirs is called "<sublayer>/<weight>".
+ */
+export function partsOf(layer: Layer): Readonly<Record<string, string>> {
+  return (layer.constructor as { readonly parts?: Readonly<Record<string, string>> }).parts ?? {};
+}
+
+/** The name of a variable in its layer. What stands before it is sometimes the layer, sometimes what holds the layer. */
+function nameInside(layer: Layer, { originalName }: Variable): string {
+  const [weight, owner = ""] = originalName.split("/").reverse();
+  return owner in partsOf(layer) ? `${owner}/${weight}` : weight!;
+}
+
 /** Keras 3 calls a depthwise kernel plainly a kernel. */
 const plain = (weight: string): string => weight.replace(/^depthwise_kernel$/, "kernel");
-const path = (entry: Entry): readonly string[] => entry.name.replace(/:\d+$/, "").split("/");
+const pathOf = (name: string): readonly string[] => name.replace(/:\d+$/, "").split("/");
 
-/** Each names a tensor for a slot, or not. What an earlier row has matched is out of the later rows' reach. */
-const ROWS: Readonly<Record<"name" | "owner" | "order", (slot: Slot, entry: Entry) => boolean>> = {
-  name: (slot, entry) => path(entry).join("/") === slot.variable.originalName,
-  owner: (slot, entry) => {
-    const [weight, ...owners] = [...path(entry)].reverse();
-    return plain(weight!) === plain(slot.weight) && owners.includes(slot.leaf);
-  },
-  order: (slot, entry) => plain(path(entry).at(-1)!) === plain(slot.weight),
-};
+/** Whether `inner` stands in `outer` in its order, if not side by side. */
+function threads(inner: readonly string[], outer: readonly string[]): boolean {
+  let at = 0;
+  for (const name of outer) if (name === inner[at]) at++;
+  return at === inner.length;
+}
+
+/**
+ * Each names a tensor for a slot, or not, the last part of whose names agree. What an earlier row has matched is out of
+ * the later rows' reach.
+ */
+const ROWS = {
+  name: (slot, path) => path.join("/") === slot.variable.originalName,
+  trail: (slot, path) => threads(pathOf(slot.name), path),
+  owner: (slot, path) => endsWith(path, slot.weight) && path.slice(0, -1).includes(slot.leaf),
+  order: (slot, path) => endsWith(path, slot.weight),
+} as const satisfies Readonly<Record<string, (slot: Slot, path: readonly string[]) => boolean>>;
+
+function endsWith(path: readonly string[], weight: string): boolean {
+  const [last, ...owners] = weight.split("/").reverse();
+  const [name, ...others] = [...path].reverse();
+  return plain(name!) === plain(last!) && owners.every((owner, i) => others[i] === owner);
+}
 
 /**
  * Finds each slot its tensor, by the given rows.
@@ -86,19 +118,30 @@ export function match(
   where: string,
 ): Pairs {
   const pairs = new Map<Slot, Entry>();
-  const left = new Set(entries);
+  const left = new Map<string, Map<Entry, readonly string[]>>();
+  const kind = (path: readonly string[]): string => plain(path.at(-1)!);
+  for (const entry of entries) {
+    const path = pathOf(entry.name);
+    if (!left.has(kind(path))) left.set(kind(path), new Map());
+    left.get(kind(path))!.set(entry, path);
+  }
   for (const row of rows) {
     for (const slot of free) {
-      const entry = pairs.has(slot) ? undefined : [...left].find((each) => ROWS[row](slot, each));
-      if (!entry) continue;
-      pairs.set(slot, entry);
-      left.delete(entry);
+      const alike = left.get(kind(pathOf(slot.weight)));
+      if (pairs.has(slot) || !alike) continue;
+      for (const [entry, path] of alike) {
+        if (!ROWS[row](slot, path)) continue;
+        pairs.set(slot, entry);
+        alike.delete(entry);
+        break;
+      }
     }
   }
   const missing = free.filter((slot) => !pairs.has(slot)).map((slot) => slot.name);
+  const surplus = new Set([...left.values()].flatMap((alike) => [...alike.keys()]));
   refuseLeftovers(
     missing,
-    [...left].map((entry) => entry.name),
+    entries.filter((entry) => surplus.has(entry)).map(({ name }) => name),
     where,
   );
   return pairs;
@@ -123,20 +166,29 @@ export function refuseLeftovers(missing: readonly string[], surplus: readonly st
 /**
  * Writes the values into the model.
  *
- * @throws AutoqnnError `bad-model` naming the weight, when a shape differs; nothing is written then.
+ * @throws AutoqnnError `bad-model` naming the weight, when a shape or a type of numbers does not fit; nothing is written then.
  */
 export function assign(pairs: Pairs, where: string): void {
-  for (const [slot, { name, shape }] of pairs) {
-    if (shape.join() === slot.variable.shape.join()) continue;
-    const received = `[${shape.join(", ")}] in "${name}"`;
-    const hint = "Save topology and weights of the same model together.";
-    throw badModel(`shape [${slot.variable.shape.join(", ")}] for ${slot.name}`, received, where, hint);
-  }
+  for (const [slot, entry] of pairs) checkFit(slot, entry, where);
   for (const [slot, entry] of pairs) {
     tf.tidy(() => {
       const value = entry.tensor();
       slot.variable.write(value.dtype === slot.variable.dtype ? value : value.cast(slot.variable.dtype));
     });
+  }
+}
+
+function checkFit(slot: Slot, { name, shape, dtype }: Entry, where: string): void {
+  const { shape: expected } = slot.variable;
+  if (shape.join() !== expected.join()) {
+    const received = `[${shape.join(", ")}] in "${name}"`;
+    const hint = "Save topology and weights of the same model together.";
+    throw badModel(`shape [${expected.join(", ")}] for ${slot.name}`, received, where, hint);
+  }
+  // Counters are whole where tfjs has float32; anything larger is codes that mean nothing without their scales.
+  if (isWhole(dtype) && slot.variable.dtype === "float32" && shape.length > 0) {
+    const hint = "Save the model before it is quantized by Keras: this project quantizes float weights.";
+    throw badModel(`float numbers for ${slot.name}`, `${dtype} in "${name}"`, where, hint);
   }
 }
 

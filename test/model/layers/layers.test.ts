@@ -40,6 +40,7 @@ async function loaded({ weights }: LayerCase, topology: unknown) {
   const entries = weights.map(({ name, shape }) => ({
     name,
     shape,
+    dtype: "float32" as const,
     tensor: () => tf.tensor(weightValues(name, shape), [...shape]),
   }));
   const pairs = match(slots(model), entries, ["name", "owner", "order"], "the case");
