@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { drawing, page } from "../../sdk/report/page.js";
-import { asHtml } from "../../sdk/report/table.js";
+import { asHtml } from "../../sdk/table.js";
 import { type Curves, costFigure, keyOf, PANELS } from "./speed/curves.js";
 import { interleave, type Job, type Outcome, type Turns } from "./speed/interleave.js";
 import { threads, watchMachine } from "./speed/machine.js";

@@ -16,9 +16,10 @@ export async function inspect(path: string, { json }: { json?: true }): Promise<
     return print({ kind: "artifact", nodes, leftAlone, sizes, provenance });
   }
   const graph = quantizedGraph(await models.load(path));
-  if (!json) return console.log(String(graph.table()));
-  const { nodes, leftAlone, inputs, outputs } = graph;
-  print({ kind: "model", nodes, leftAlone, inputs, outputs });
+  const table = graph.table();
+  if (!json) return console.log(String(table));
+  const { inputs, outputs } = graph;
+  print({ kind: "model", inputs, outputs, ...table.toJSON() });
 }
 
 /** A directory whose model.json says so; a network's model.json has another format. */

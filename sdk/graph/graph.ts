@@ -3,6 +3,7 @@ import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import type { Edge, GraphTensor, LayerCall } from "./calls.js";
+import type { Assigned } from "./costs.js";
 import { edgesOf } from "./edges.js";
 import { forwardOf } from "./forward.js";
 import { isContainer, type Layer, softmaxOf, within } from "./layers.js";
@@ -109,8 +110,8 @@ export interface QuantizedGraph {
     inputs: tf.Tensor | tf.Tensor[],
     options: ForwardOptions,
   ): { outputs: tf.Tensor[]; updates: TensorMap; moments: BatchMoments[] };
-  /** Rows for every node and everything left alone; prints as text. */
-  table(): GraphTable;
+  /** Every node and everything left alone and why, with sums; `assigned` adds schemes and bits, and what they cost. */
+  table(assigned?: Assigned): GraphTable;
 }
 
 /**
@@ -172,7 +173,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
       }
     },
     forward: forwardOf(plan, found, edges, new Map(nodes.map((node) => [node.id, node]))),
-    table: () => table(graph),
+    table: (assigned) => table(graph, assigned),
   };
   return Object.freeze(graph);
 }

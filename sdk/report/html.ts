@@ -1,3 +1,4 @@
+import { asHtml, asText, escapeHtml, type Table, table } from "../table.js";
 import type { AnyRun, LearnRun, Score, SearchRun } from "../train/run.js";
 import {
   bitsOverTime,
@@ -9,7 +10,6 @@ import {
 } from "./figures.js";
 import { drawing, page } from "./page.js";
 import { type Described, leftAloneTable, nodeTable, sizeTable, summaryText } from "./summary.js";
-import { asHtml, asText, escapeHtml, type Table, table } from "./table.js";
 
 /** What a report is about. */
 export interface Report {

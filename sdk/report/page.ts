@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { escapeHtml } from "../table.js";
 import type { Figure } from "./panels.js";
-import { escapeHtml } from "./table.js";
 
 /** The look of a report: one column, tables that scroll by themselves, and a plain page on paper. */
 const CSS = `

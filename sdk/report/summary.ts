@@ -1,5 +1,5 @@
 import type { QuantizedModel, QuantizedNode } from "../generate/quantizedModel.js";
-import { asHtml, asText, type Column, escapeHtml, type Table, table } from "./table.js";
+import { asHtml, asText, type Column, escapeHtml, type Table, table } from "../table.js";
 
 /** What of a quantized model is told. */
 export type Described = Pick<QuantizedModel, "nodes" | "leftAlone" | "sizes" | "provenance">;

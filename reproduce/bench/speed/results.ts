@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { asMarkdown, type Table, table } from "../../../sdk/report/table.js";
+import { asMarkdown, type Table, table } from "../../../sdk/table.js";
 import type { Outcome, Timing, Turns } from "./interleave.js";
 import type { Machine } from "./machine.js";
 import { METHODS } from "./methods.js";

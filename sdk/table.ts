@@ -6,6 +6,8 @@ export interface Column<R> {
   /** Printed behind the title, in brackets. */
   readonly unit?: string;
   readonly digits?: number;
+  /** Whether its text may be broken between words where a line would get too long. */
+  readonly wraps?: boolean;
   value(row: R): Cell;
 }
 
@@ -13,6 +15,7 @@ export interface Column<R> {
 export interface Table {
   readonly header: readonly string[];
   readonly numeric: readonly boolean[];
+  readonly wraps: readonly boolean[];
   readonly rows: readonly (readonly string[])[];
 }
 
@@ -33,22 +36,48 @@ export function table<R>(rows: readonly R[], columns: readonly Column<R>[]): Tab
   return {
     header: columns.map(({ title, unit }) => (unit ? `${title} (${unit})` : title)),
     numeric: columns.map((_, i) => cells.some((row) => typeof row[i] === "number")),
+    wraps: columns.map(({ wraps }) => wraps ?? false),
     rows: cells.map((row) => row.map((cell, i) => format(cell, columns[i]!.digits))),
   };
 }
 
-/** Columns two blanks apart, for a terminal. */
-export function asText({ header, numeric, rows }: Table): string {
-  const widths = header.map((title, i) => Math.max(...[title, ...rows.map((row) => row[i]!)].map(width)));
+/** Columns two blanks apart, for a terminal of `columns` characters: longer lines are broken in columns that wrap. */
+export function asText({ header, numeric, wraps, rows }: Table, columns = Number.POSITIVE_INFINITY): string {
+  const natural = header.map((title, i) => Math.max(...[title, ...rows.map((row) => row[i]!)].map(width)));
+  const excess = natural.reduce((sum, w) => sum + w + 2, -2) - columns;
+  const shares = wraps.filter(Boolean).length;
+  const widths = natural.map((w, i) =>
+    wraps[i] && excess > 0 ? Math.max(NARROWEST, w - Math.ceil(excess / shares)) : w,
+  );
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, i) => {
-        const blanks = " ".repeat(widths[i]! - width(cell));
+        const blanks = " ".repeat(Math.max(0, widths[i]! - width(cell)));
         return numeric[i] ? blanks + cell : cell + blanks;
       })
       .join("  ")
       .trimEnd();
-  return [line(header), line(widths.map((w) => "-".repeat(w))), ...rows.map(line)].join("\n");
+  const lines = (cells: readonly string[]): string[] => {
+    const broken = cells.map((cell, i) => (wraps[i] ? wrapped(cell, widths[i]!) : [cell]));
+    const height = Math.max(...broken.map((parts) => parts.length));
+    return Array.from({ length: height }, (_, n) => line(broken.map((parts) => parts[n] ?? "")));
+  };
+  return [line(header), line(widths.map((w) => "-".repeat(w))), ...rows.flatMap(lines)].join("\n");
+}
+
+/** The least width that a column is broken to. */
+const NARROWEST = 24;
+
+/** `text` in lines of at most `limit` characters, broken between words; a longer word has a line of its own. */
+function wrapped(text: string, limit: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && width(last) + 1 + width(word) <= limit)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** A Markdown table. */

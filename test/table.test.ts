@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asHtml, asMarkdown, asText, table } from "../../sdk/report/table.js";
+import { asHtml, asMarkdown, asText, table } from "../sdk/table.js";
 
 const ROWS = [
   { id: "conv1/kernel", bytes: 1200, loss: 0.5 },
@@ -21,6 +21,27 @@ describe("table", () => {
         "dense|<b>            7",
       ].join("\n"),
     );
+  });
+
+  it("breaks columns that wrap where lines would be too long, and only there", () => {
+    const rows = [
+      { name: "first", why: "a reason that goes on for longer than the line is wide" },
+      { name: "second", why: "short" },
+    ];
+    const wrapping = table(rows, [
+      { title: "name", value: ({ name }) => name },
+      { title: "why", wraps: true, value: ({ why }) => why },
+    ]);
+    expect(asText(wrapping, 40)).toBe(
+      [
+        "name    why",
+        "------  --------------------------------",
+        "first   a reason that goes on for longer",
+        "        than the line is wide",
+        "second  short",
+      ].join("\n"),
+    );
+    expect(asText(wrapping).split("\n")[2]).toBe(`first   ${rows[0]!.why}`);
   });
 
   it("keeps bars out of Markdown's columns", () => {
