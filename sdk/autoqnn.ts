@@ -2,21 +2,29 @@ import type * as tf from "@tensorflow/tfjs";
 import type { z } from "zod";
 import { engine } from "./engine/index.js";
 import { AutoqnnError } from "./errors.js";
-import { generate, type QuantizedModel, stagesOf } from "./generate/index.js";
+import { fold, generate, type QuantizedModel, stagesOf, unfolded } from "./generate/index.js";
 import { checkBudget } from "./graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
 import { schemeAt } from "./learn/learn.js";
 import { learnStage } from "./learn/stage.js";
 import { checkWeights } from "./model/index.js";
-import { checked, LearnOptions, PlanOptions, SearchOptions, TuneOptions } from "./options.js";
+import {
+  checked,
+  GenerationOptions,
+  LearnOptions,
+  PlanOptions,
+  SearchOptions,
+  TuneOptions,
+} from "./options.js";
 import { bitsOverTime, type Figure, lossOverTime, thetaOverTime } from "./report/figures.js";
 import { searchStage } from "./search/stage.js";
 import type { SchemeName } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
 import type { Data } from "./train/data.js";
 import { describeRun } from "./train/describe.js";
-import type { Assignment } from "./train/policy.js";
+import { type Assignment, fixedPolicy } from "./train/policy.js";
 import { rangeOf } from "./train/program.js";
+import { reestimate } from "./train/reestimate.js";
 import type { AnyRun, LearnRun, SearchRun, TuneRun } from "./train/run.js";
 import type { Snapshot } from "./train/snapshot.js";
 import { tuneStage } from "./train/tune.js";
@@ -29,12 +37,34 @@ export type SearchSchemesOptions = z.input<typeof SearchOptions>;
 export type LearnPrecisionOptions = z.input<typeof LearnOptions>;
 export type FineTuneOptions = z.input<typeof TuneOptions>;
 
+/**
+ * How a plan's result is packed. `batchNormalization`:
+ *
+ * - `"keep"` (default): its layers stand in the artifact as the last stage left them.
+ * - `"fold"`: each goes into the layer before it, where that computes kernel x + bias and nothing else reads what it makes:
+ *   kernel' = kernel f and bias' = (bias - mean) f + beta, with f = gamma / sqrt(variance + epsilon) per output channel. Two
+ *   vectors a layer are left of four (five with a bias), and a pass has fewer steps. Codes stay as they are: the artifact
+ *   keeps f beside them. The outputs are the same to the rounding of float32, with one caveat: an intermediate value within
+ *   that rounding of a threshold may fall to its other side. The result's `batchNormalizations` says which were kept, and why.
+ * - `"reestimate"`: mean and variance are measured anew on up to `reestimate` batches of training data (default 100), with
+ *   the quantizers in place. For a plan that ends without a fine-tune, such as quantization without any training:
+ *   `fineTune` does the same at its end. Needs data.
+ * - `"reestimate-and-fold"`: the one, then the other.
+ */
+export type GenerateOptions = z.input<typeof GenerationOptions>;
+
 /** What every state of a plan can do. Nothing is computed before `generate()` or `run()` is called. */
 export interface Generates {
   /** The quantized graph that the plan works on; `graph.table()` shows every node before any training. */
   readonly graph: QuantizedGraph;
-  /** Runs what is left of the plan and packs the result. */
-  generate(): Promise<QuantizedModel>;
+  /**
+   * Runs what is left of the plan and packs the result.
+   *
+   * @example
+   * const quantized = await autoqnn(model, { data }).fineTune().generate({ batchNormalization: "fold" });
+   * quantized.batchNormalizations; // [{ layer: "stem_bn", into: "stem" }, ...]
+   */
+  generate(options?: GenerateOptions): Promise<QuantizedModel>;
 }
 
 /** A model before any stage. */
@@ -113,7 +143,7 @@ export function autoqnn(model: tf.LayersModel, options: AutoqnnOptions = {}): St
     searchSchemes: (given?: SearchSchemesOptions) => searched(origin, undefined, given),
     learnPrecision: (given?: LearnPrecisionOptions) => learned(origin, undefined, given),
     fineTune: (given?: FineTuneOptions) => tuned(origin, undefined, given),
-    generate: () => generateFrom(origin, undefined),
+    generate: (given?: GenerateOptions) => generateFrom(origin, undefined, given),
   });
 }
 
@@ -158,7 +188,7 @@ function searched(
     graph: origin.graph,
     learnPrecision: (more?: LearnPrecisionOptions) => learned(origin, stage, more),
     fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
-    generate: () => generateFrom(origin, stage),
+    generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
   return Object.freeze({ ...next, run: async () => shown(await checkedResult(stage), next, thetaOverTime) });
 }
@@ -183,7 +213,7 @@ function learned(
   const next = Object.freeze({
     graph: origin.graph,
     fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
-    generate: () => generateFrom(origin, stage),
+    generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
   return Object.freeze({ ...next, run: async () => shown(await checkedResult(stage), next, bitsOverTime) });
 }
@@ -193,7 +223,10 @@ function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions
   const stage = staged<TuneRun>(origin, before, undefined, ({ bench, snapshot, assignment }) =>
     tuneStage(bench, snapshot, assignment, options),
   );
-  const next = Object.freeze({ graph: origin.graph, generate: () => generateFrom(origin, stage) });
+  const next = Object.freeze({
+    graph: origin.graph,
+    generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
+  });
   return Object.freeze({
     ...next,
     run: async () => shown(await checkedResult(stage), next, (run) => lossOverTime([run])),
@@ -239,21 +272,39 @@ function shown<R extends AnyRun, N extends object>(
   return Object.freeze(Object.defineProperties({ ...run }, Object.fromEntries(properties))) as R & N & Shown;
 }
 
-async function generateFrom(origin: Origin, stage: Stage | undefined): Promise<QuantizedModel> {
-  if (stage) {
-    const run = await checkedResult(stage);
-    return generate(origin.graph, run.snapshot, run.assignment, provenanceOf(origin, run));
-  }
-  const snapshot = origin.data ? await origin.calibrated() : await uncalibrated(origin.graph);
-  const assignment = initialAssignment(origin.graph, snapshot);
-  return generate(origin.graph, snapshot, assignment, provenanceOf(origin, undefined));
+async function generateFrom(
+  origin: Origin,
+  stage: Stage | undefined,
+  given: GenerateOptions | undefined,
+): Promise<QuantizedModel> {
+  const options = checked(GenerationOptions, given, "generate");
+  const { batchNormalization } = options;
+  const measured = batchNormalization.startsWith("reestimate");
+  if (measured && !origin.data) missingData("to re-estimate batch normalization from");
+  const run = stage && (await checkedResult(stage));
+  const start = run?.snapshot ?? (await (origin.data ? origin.calibrated() : uncalibrated(origin.graph)));
+  const assignment = run?.assignment ?? initialAssignment(origin.graph, start);
+  const snapshot = measured ? await remeasured(origin, start, assignment, options.reestimate) : start;
+  const packed = batchNormalization.endsWith("fold")
+    ? await fold(origin.graph, snapshot, assignment)
+    : unfolded(origin.graph, snapshot, measured ? "re-estimated" : "kept as it is");
+  const provenance = {
+    ...{ library: VERSION, seed: origin.seed, stages: stagesOf(run) },
+    generation: { batchNormalization, ...(measured && { reestimate: options.reestimate }) },
+  };
+  return generate(origin.graph, snapshot, assignment, provenance, packed);
 }
 
-const provenanceOf = ({ seed }: Origin, last: AnyRun | undefined) => ({
-  library: VERSION,
-  seed,
-  stages: stagesOf(last),
-});
+/** The snapshot with batch normalization measured anew under the quantizers of `assignment`. */
+async function remeasured(
+  { bench, graph, seed }: Origin,
+  snapshot: Snapshot,
+  assignment: Assignment,
+  batches: number,
+): Promise<Snapshot> {
+  const { engine, train, batchSize } = await bench();
+  return reestimate(engine, graph, snapshot, fixedPolicy(assignment), train, { batchSize, batches, seed });
+}
 
 /** What stands at every node before any stage: what is pinned, else clip at 8 bits. Inputs need statistics. */
 function initialAssignment(graph: QuantizedGraph, snapshot: Snapshot): Assignment {
@@ -272,10 +323,10 @@ function choices(graph: QuantizedGraph, widths: readonly number[]): Record<strin
   return Object.fromEntries(graph.nodes.map((node) => [node.id, node.pin?.bits ? [node.pin.bits] : widths]));
 }
 
-function missingData(): never {
+function missingData(what = "for a stage that trains"): never {
   throw new AutoqnnError(
     "bad-option",
-    "Expected data for a stage that trains, received none.",
+    `Expected data ${what}, received none.`,
     "Pass it with the model: autoqnn(model, { data: await datasets.fashionMnist() }).",
   );
 }

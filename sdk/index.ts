@@ -8,6 +8,7 @@ export { datasets } from "../datasets/index.js";
 export type {
   AutoqnnOptions,
   FineTuneOptions,
+  GenerateOptions,
   Learned,
   LearnPrecisionOptions,
   Searched,
@@ -21,6 +22,7 @@ export type { Engine, Step, TensorMap } from "./engine/engine.js";
 export { engine } from "./engine/index.js";
 export type { ErrorCode } from "./errors.js";
 export { AutoqnnError } from "./errors.js";
+export type { NormalizationOutcome } from "./generate/index.js";
 export { checkDestination, load, type QuantizedModel } from "./generate/index.js";
 export type { Budget } from "./graph/budget.js";
 export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js";

@@ -98,6 +98,12 @@ export const TuneOptions = z.strictObject({
   learningRate: rate.default(1e-2),
 });
 
+/** See `GenerateOptions` in autoqnn.ts. */
+export const GenerationOptions = z.strictObject({
+  batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).default("keep"),
+  reestimate: count.default(100),
+});
+
 export const PretrainOptions = z.strictObject({
   ...stage,
   seed: z.number().int().nonnegative().default(0),

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { parseBudget } from "./budget.js";
 import { doctor } from "./doctor.js";
 import { evaluate } from "./evaluate.js";
@@ -24,6 +24,14 @@ export function commands(): Command {
     .option("--budget <limits>", "for example average-bits=2,model-size=16x", parseBudget, { averageBits: 2 })
     .option("--epochs <n>", "epochs of every stage; may be a fraction", positive)
     .option("--seed <n>", "the same seed gives the same result", whole, 0)
+    .addOption(
+      new Option("--batch-normalization <how>", "what becomes of it in the artifact").choices([
+        "keep",
+        "fold",
+        "reestimate",
+        "reestimate-and-fold",
+      ]),
+    )
     .requiredOption("--out <directory>", "where the artifact goes")
     .action(quantize);
   add("inspect", "nodes, schemes, bits and sizes, and what is not quantized and why")

@@ -7,13 +7,14 @@ export async function inspect(path: string, { json }: { json?: true }): Promise<
   if (await isArtifact(path)) {
     const quantized = await load(path);
     if (!json) return quantized.summary();
-    const nodes = quantized.nodes.map(({ staircase, ...node }) => ({
+    const nodes = quantized.nodes.map(({ staircase, factor, ...node }) => ({
       ...node,
+      ...(factor && { factor: { shape: factor.shape, values: [...factor.values] } }),
       thresholds: [...staircase.thresholds],
       levels: [...staircase.levels],
     }));
-    const { leftAlone, sizes, provenance } = quantized;
-    return print({ kind: "artifact", nodes, leftAlone, sizes, provenance });
+    const { leftAlone, batchNormalizations, sizes, provenance } = quantized;
+    return print({ kind: "artifact", nodes, leftAlone, batchNormalizations, sizes, provenance });
   }
   const graph = quantizedGraph(await models.load(path));
   const table = graph.table();

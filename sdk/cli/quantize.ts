@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { LearnPrecisionOptions } from "../index.js";
+import type { GenerateOptions, LearnPrecisionOptions } from "../index.js";
 import { readData } from "./data.js";
 
 interface Options {
@@ -7,13 +7,14 @@ interface Options {
   readonly budget: NonNullable<LearnPrecisionOptions["budget"]>;
   readonly epochs?: number;
   readonly seed: number;
+  readonly batchNormalization?: NonNullable<GenerateOptions["batchNormalization"]>;
   readonly out: string;
 }
 
 /** Runs the default chain. Interrupted and run again, it goes on from the checkpoints beside the output directory. */
 export async function quantize(
   path: string,
-  { data: name, budget, epochs, seed, out }: Options,
+  { data: name, budget, epochs, seed, batchNormalization, out }: Options,
 ): Promise<void> {
   const { autoqnn, checkDestination, engine, models, score, terminalProgress } = await import("../index.js");
   await checkDestination(out);
@@ -29,7 +30,7 @@ export async function quantize(
     .searchSchemes(stage)
     .learnPrecision({ ...stage, budget })
     .fineTune(stage)
-    .generate();
+    .generate({ ...(batchNormalization && { batchNormalization }) });
   await quantized.save(out);
   await rm(checkpoint, { recursive: true, force: true });
   quantized.summary();

@@ -2,8 +2,11 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type SchemeName, schemes } from "../staircase/schemes.js";
 
-/** The version of the format that this package writes, and the only one it reads. */
-export const VERSION = 1;
+/**
+ * The version of the format that this package writes. It also reads version 1, which knew neither factors nor what became
+ * of batch normalizations.
+ */
+export const VERSION = 2;
 
 /** The files of an artifact. */
 export const FILES = { manifest: "model.json", packed: "packed.bin", floating: "floating.bin" } as const;
@@ -31,22 +34,37 @@ const stage = z.object({
   chosen: z.string().optional(),
 });
 
+/** How the model was generated from what the last stage left. */
+const generation = z.object({
+  batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]),
+  /** Batches that moments were re-estimated from, at most. */
+  reestimate: whole.optional(),
+});
+
+/** What became of a batch normalization: the layer that it was folded into, or the reason why it stands. */
+const outcome = z.union([
+  z.strictObject({ layer: z.string(), into: z.string() }),
+  z.strictObject({ layer: z.string(), reason: z.string() }),
+]);
+
 const provenance = z.object({
   /** Version of this package. */
   library: z.string(),
   seed: z.number(),
   stages: z.array(stage),
+  generation: generation.optional(),
 });
 
 /**
  * `model.json`: all of a quantized model but the values of its weights.
  *
  * Thresholds and levels are float32, written as the shortest decimals that round to them. `offset` of a weight node counts
- * bits of `packed.bin`, that of a floating variable counts values of `floating.bin`.
+ * bits of `packed.bin`, that of a floating variable counts values of `floating.bin`. `factor` of a weight node: its values
+ * are levels times a factor each, whose shape broadcasts to the node's; factors lie behind the variables in `floating.bin`.
  */
 export const manifest = z.object({
   format: z.literal("autoqnn"),
-  version: z.literal(VERSION),
+  version: z.union([z.literal(1), z.literal(VERSION)]),
   topology: record,
   nodes: z.array(
     z.object({
@@ -57,12 +75,14 @@ export const manifest = z.object({
       thresholds: z.array(z.number()),
       levels: z.array(z.number()).min(1),
       offset: whole.optional(),
+      factor: z.object({ shape, offset: whole }).optional(),
     }),
   ),
   floating: z.array(
     z.object({ variable: z.string(), shape, dtype: z.enum(["float32", "int32"]), offset: whole }),
   ),
   leftAlone: z.array(z.object({ ...edge, reason: z.string() })),
+  batchNormalizations: z.array(outcome).default([]),
   sizes: z.object({
     packedBytes: whole,
     floatingBytes: whole,
@@ -81,10 +101,14 @@ export type Manifest = z.output<typeof manifest>;
 /** Where a quantized model comes from: the stages of its plan, in order, without anything that differs between runs. */
 export type Provenance = Readonly<z.output<typeof provenance>>;
 
+/** What became of a batch normalization: the layer that it was folded into, or the reason why it stands. */
+export type NormalizationOutcome = Readonly<z.output<typeof outcome>>;
+
 /**
  * What a quantized model costs.
  *
- * `packedBytes`: all weight codes. `floatingBytes`: the weights without a quantizer. `fp32Bytes`: all weights in float32.
+ * `packedBytes`: all weight codes. `floatingBytes`: the weights without a quantizer, and the factors of those with one.
+ * `fp32Bytes`: all weights of the network that was quantized, in float32.
  * `averageBits`: mean bits per weight and per input value, over those that have a quantizer; 32 where none has.
  * `memoryBytes`: one sample's pass, weights plus the largest (`peak`) or all (`sum`) of the live activations.
  * `bitOperations`: sum of multiply-accumulates times both factors' bits, per sample.

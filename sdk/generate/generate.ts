@@ -7,8 +7,9 @@ import { fit, isFrozen, measure } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";
 import { rangeOf } from "../train/program.js";
-import type { HostTensor, Snapshot } from "../train/snapshot.js";
+import { type HostTensor, type Snapshot, sizeOf } from "../train/snapshot.js";
 import { type Artifact, decimals, type Manifest, type Provenance, sha256, VERSION } from "./artifact.js";
+import { type Packable, unfolded } from "./fold.js";
 import { pack } from "./pack.js";
 import { QuantizedModel } from "./quantizedModel.js";
 
@@ -17,6 +18,7 @@ import { QuantizedModel } from "./quantizedModel.js";
  * input of it a staircase with its running statistics frozen; all else stays in float32. Staircases are stretched by the
  * node's learned scale. The same arguments give the same bytes.
  *
+ * @param given the network that is packed in its place, from `fold`; by default it is packed as it is
  * @throws AutoqnnError `bad-option` when `assignment` names what is not a node, or a bitwidth its scheme does not have;
  * `bad-data` for an input without running statistics, or weights that are not finite.
  */
@@ -25,6 +27,7 @@ export function generate(
   snapshot: Snapshot,
   assignment: Assignment,
   provenance: Provenance,
+  given: Packable = unfolded(graph, snapshot, "kept as it is"),
 ): QuantizedModel {
   const unknown = Object.keys(assignment).find((id) => !graph.nodes.some((node) => node.id === id));
   if (unknown !== undefined) {
@@ -38,6 +41,7 @@ export function generate(
     const candidate = assignment[node.id];
     return candidate ? [{ node, candidate, staircase: staircaseOf(node, candidate, snapshot) }] : [];
   });
+  const { floating, bytes, factors } = leaveFloating(given, assignment);
   let offset = 0;
   const nodes = chosen.map(({ node, candidate, staircase }): Manifest["nodes"][number] => {
     const { id, kind, layer, shape, elements } = node;
@@ -48,6 +52,7 @@ export function generate(
       ...{ scheme: candidate.scheme, bits: candidate.bits },
       ...{ thresholds: decimals(staircase.thresholds), levels: decimals(staircase.levels) },
       ...(kind === "weight" && { offset: start }),
+      ...(factors[id] && { factor: factors[id] }),
     };
   });
   const codes = chosen
@@ -57,23 +62,23 @@ export function generate(
       codes: staircase.codes(valueIn(node.id, snapshot).data),
     }));
   const packed = pack(codes);
-  const { floating, bytes } = leaveFloating(graph, snapshot, assignment);
   const artifact: Artifact = {
     manifest: {
       format: "autoqnn",
       version: VERSION,
-      topology: topologyOf(graph.model) as Manifest["topology"],
+      topology: topologyOf(given.graph.model) as Manifest["topology"],
       nodes,
       floating,
-      leftAlone: leftAlone(graph, assignment),
-      sizes: sizes(graph, assignment, packed.length, bytes.length),
+      leftAlone: leftAlone(given.graph, assignment),
+      batchNormalizations: [...given.outcomes],
+      sizes: sizes(graph, given, assignment, packed.length, bytes.length),
       provenance,
       checksums: { packed: sha256(packed), floating: sha256(bytes) },
     },
     packed,
     floating: bytes,
   };
-  return new QuantizedModel(artifact, graph);
+  return new QuantizedModel(artifact, given.graph);
 }
 
 function staircaseOf(node: QuantizingNode, { scheme, bits }: Candidate, snapshot: Snapshot): Staircase {
@@ -102,14 +107,20 @@ function valueIn(variable: string, { variables }: Snapshot): HostTensor {
   );
 }
 
-/** The variables without a node, one after another, four bytes a value. */
-function leaveFloating(graph: QuantizedGraph, snapshot: Snapshot, assignment: Assignment) {
+/** The variables without a node, one after another, then the factors; four bytes a value. */
+function leaveFloating({ graph, snapshot, factors: given }: Packable, assignment: Assignment) {
   let offset = 0;
   const chunks: Uint8Array[] = [];
+  const place = ({ data }: HostTensor): number => {
+    chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    offset += data.length;
+    return offset - data.length;
+  };
   const floating = graph.variables
     .filter(({ node }) => node === undefined || !assignment[node])
     .map(({ name }): Manifest["floating"][number] => {
-      const { shape, dtype, data } = valueIn(name, snapshot);
+      const value = valueIn(name, snapshot);
+      const { shape, dtype } = value;
       if (dtype === "bool") {
         throw new AutoqnnError(
           "bad-model",
@@ -117,14 +128,15 @@ function leaveFloating(graph: QuantizedGraph, snapshot: Snapshot, assignment: As
           "Keep truth values as 0 and 1 in float32.",
         );
       }
-      const start = offset;
-      offset += data.length;
-      chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      return { variable: name, shape: [...shape], dtype, offset: start };
+      return { variable: name, shape: [...shape], dtype, offset: place(value) };
     });
-  const bytes = new Uint8Array(4 * offset);
-  for (const [i, chunk] of chunks.entries()) bytes.set(chunk, 4 * floating[i]!.offset);
-  return { floating, bytes };
+  const factors = Object.fromEntries(
+    graph.nodes.flatMap(({ id }): [string, NonNullable<Manifest["nodes"][number]["factor"]>][] => {
+      const factor = given[id];
+      return factor ? [[id, { shape: [...factor.shape], offset: place(factor) }]] : [];
+    }),
+  );
+  return { floating, factors, bytes: new Uint8Array(Buffer.concat(chunks)) };
 }
 
 function leftAlone(graph: QuantizedGraph, assignment: Assignment): Manifest["leftAlone"] {
@@ -137,20 +149,22 @@ function leftAlone(graph: QuantizedGraph, assignment: Assignment): Manifest["lef
 }
 
 function sizes(
-  graph: QuantizedGraph,
+  original: QuantizedGraph,
+  { graph, factors }: Packable,
   assignment: Assignment,
   packedBytes: number,
   floatingBytes: number,
 ): Manifest["sizes"] {
   const { weights, activations } = averageBits(quantizedPart(graph, assignment), assignment);
   const { peak, sum } = memory(graph, assignment);
-  const values = graph.variables.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  const values = original.variables.reduce((total, { shape }) => total + sizeOf(shape), 0);
+  const factorBytes = Object.values(factors).reduce((total, { data }) => total + data.byteLength, 0);
   return {
     packedBytes,
     floatingBytes,
     fp32Bytes: 4 * values,
     averageBits: { weights: weights || FLOAT_BITS, activations: activations || FLOAT_BITS },
-    memoryBytes: { peak: Math.ceil(peak / 8), sum: Math.ceil(sum / 8) },
+    memoryBytes: { peak: Math.ceil(peak / 8) + factorBytes, sum: Math.ceil(sum / 8) + factorBytes },
     bitOperations: bitOperations(graph, assignment),
   };
 }

@@ -1,4 +1,5 @@
-export type { Artifact, Provenance, Sizes } from "./artifact.js";
+export type { Artifact, NormalizationOutcome, Provenance, Sizes } from "./artifact.js";
+export { fold, type Packable, unfolded } from "./fold.js";
 export { generate } from "./generate.js";
 export { load } from "./load.js";
 export { stagesOf } from "./provenance.js";

@@ -28,6 +28,7 @@ export async function load(directory: string): Promise<QuantizedModel> {
     packed: await readData(join(directory, FILES.packed), sizes.packedBytes, checksums.packed),
     floating: await readData(join(directory, FILES.floating), sizes.floatingBytes, checksums.floating),
   };
+  checkFactors(path, artifact);
   await engine();
   const graph = await rebuild(path, manifest);
   checkVariables(path, manifest, graph);
@@ -71,7 +72,7 @@ function checkManifest(path: string, json: unknown): Manifest {
     const { path: place, message } = result.error.issues[0]!;
     throw badFile(
       path,
-      `an artifact of format "autoqnn", version ${VERSION}`,
+      `an artifact of format "autoqnn", version 1 to ${VERSION}`,
       `"${message}" at ${place.join(".") || "the top"}`,
     );
   }
@@ -96,6 +97,17 @@ function checkManifest(path: string, json: unknown): Manifest {
     if (offset !== values) throw badFile(path, `offset ${values} at "${variable}"`, `${offset}`);
     values += product(shape);
   }
+  for (const { id, kind, shape, factor } of manifest.nodes) {
+    if (!factor) continue;
+    if (manifest.version === 1 || kind !== "weight") throw badFile(path, `no factor at "${id}"`, "one");
+    const broadcasts = factor.shape.every((size, axis) => size === 1 || size === shape[axis]);
+    if (factor.shape.length !== shape.length || !broadcasts) {
+      throw badFile(path, `a factor that broadcasts to [${shape}] at "${id}"`, `shape [${factor.shape}]`);
+    }
+    if (factor.offset !== values)
+      throw badFile(path, `factor offset ${values} at "${id}"`, `${factor.offset}`);
+    values += product(factor.shape);
+  }
   const { packedBytes, floatingBytes } = manifest.sizes;
   if (packedBytes !== Math.ceil(bits / 8)) {
     throw badFile(path, `${Math.ceil(bits / 8)} packed bytes`, `${packedBytes}`);
@@ -104,6 +116,16 @@ function checkManifest(path: string, json: unknown): Manifest {
     throw badFile(path, `${4 * values} floating bytes`, `${floatingBytes}`);
   }
   return manifest;
+}
+
+function checkFactors(path: string, { manifest, floating }: Artifact): void {
+  const view = new DataView(floating.buffer, floating.byteOffset, floating.byteLength);
+  for (const { id, factor } of manifest.nodes) {
+    for (let i = 0; factor && i < product(factor.shape); i++) {
+      const value = view.getFloat32(4 * (factor.offset + i), true);
+      if (!Number.isFinite(value)) throw badFile(path, `finite factors at "${id}"`, `${value}`);
+    }
+  }
 }
 
 /** Every edge that may be a node is one here; the manifest says which of them have a quantizer. */

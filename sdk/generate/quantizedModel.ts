@@ -12,7 +12,7 @@ import type { OnProgress } from "../train/progress.js";
 import type { Score } from "../train/run.js";
 import { toDevice } from "../train/snapshot.js";
 import { modelShape } from "../train/workbench.js";
-import type { Artifact, Provenance, Sizes } from "./artifact.js";
+import type { Artifact, NormalizationOutcome, Provenance, Sizes } from "./artifact.js";
 import { type Decoded, decode, forward, inputStaircases } from "./runtime.js";
 import { save } from "./save.js";
 
@@ -28,6 +28,11 @@ export interface QuantizedNode {
   readonly scheme: SchemeName;
   readonly bits: number;
   readonly staircase: Staircase;
+  /**
+   * Of a weight that a batch normalization was folded into: one factor per output channel. Its values are levels times
+   * `values`, whose `shape` broadcasts to the weight's.
+   */
+  readonly factor?: { readonly shape: readonly number[]; readonly values: Float32Array };
 }
 
 export interface EvaluateOptions {
@@ -55,6 +60,8 @@ export class QuantizedModel {
   readonly assignment: Assignment;
   /** The weights and inputs that stay in floating point, and why. */
   readonly leftAlone: readonly LeftAlone[];
+  /** Every batch normalization of the network: the layer that it was folded into, or why it was kept. */
+  readonly batchNormalizations: readonly NormalizationOutcome[];
   readonly sizes: Sizes;
   readonly provenance: Provenance;
   readonly #artifact: Artifact;
@@ -63,30 +70,27 @@ export class QuantizedModel {
 
   /** `graph` must be that of `artifact.manifest.topology`, with a node for each of the artifact's. */
   constructor(artifact: Artifact, graph: QuantizedGraph) {
-    const { nodes, leftAlone, sizes, provenance } = artifact.manifest;
+    const { nodes, leftAlone, batchNormalizations, sizes, provenance } = artifact.manifest;
     this.#artifact = artifact;
     this.#graph = graph;
     this.#decoded = decode(artifact);
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
     this.nodes = Object.freeze(
-      nodes.map(({ id, kind, layer, shape, elements, scheme, bits }) =>
-        Object.freeze({
-          id,
-          kind,
-          layer,
-          shape,
-          elements,
-          scheme,
-          bits,
-          staircase: this.#decoded.staircases[id]!,
-        }),
-      ),
+      nodes.map(({ id, kind, layer, shape, elements, scheme, bits }) => {
+        const staircase = this.#decoded.staircases[id]!;
+        const factor = this.#decoded.factors[id];
+        return Object.freeze({
+          ...{ id, kind, layer, shape, elements, scheme, bits, staircase },
+          ...(factor && { factor: { shape: factor.shape, values: factor.data as Float32Array } }),
+        });
+      }),
     );
     this.assignment = Object.freeze(
       Object.fromEntries(nodes.map(({ id, scheme, bits }) => [id, Object.freeze({ scheme, bits })])),
     );
     this.leftAlone = leftAlone;
+    this.batchNormalizations = batchNormalizations;
     this.sizes = sizes;
     this.provenance = provenance;
     Object.freeze(this);
@@ -162,7 +166,7 @@ export class QuantizedModel {
     print(this.toString());
   }
 
-  /** Tables of sizes, nodes and what was left alone. */
+  /** Tables of nodes, what was left alone, what became of batch normalizations, and sizes. */
   toString(): string {
     return summaryText(this);
   }

@@ -3,14 +3,17 @@ import type { TensorMap } from "../engine/engine.js";
 import { type DeviceStaircase, quantize } from "../engine/ops.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { type Staircase, staircase } from "../staircase/staircase.js";
-import type { HostTensor } from "../train/snapshot.js";
+import { type HostTensor, sizeOf } from "../train/snapshot.js";
 import type { Artifact } from "./artifact.js";
+import { multiplied } from "./multiplied.js";
 import { unpack } from "./pack.js";
 
 /** What a forward pass needs of an artifact, on the host: every variable as its layer reads it, a staircase per node. */
 export interface Decoded {
   readonly variables: Readonly<Record<string, HostTensor>>;
   readonly staircases: Readonly<Record<string, Staircase>>;
+  /** Of the weights whose values are levels times a factor each. */
+  readonly factors: Readonly<Record<string, HostTensor>>;
 }
 
 /** Reads the weights out of their codes. A generated and a loaded model both come this way, and so agree to the bit. */
@@ -18,22 +21,35 @@ export function decode({ manifest, packed, floating }: Artifact): Decoded {
   const staircases = Object.fromEntries(
     manifest.nodes.map(({ id, thresholds, levels }) => [id, staircase(thresholds, levels)]),
   );
+  // A copy: the bytes of a file need not lie at a multiple of four.
+  const values = (offset: number, shape: readonly number[]): ArrayBuffer =>
+    new Uint8Array(floating.subarray(4 * offset, 4 * (offset + sizeOf(shape)))).buffer;
+  const factors = Object.fromEntries(
+    manifest.nodes.flatMap(({ id, factor }): [string, HostTensor][] => {
+      if (!factor) return [];
+      const { shape, offset } = factor;
+      return [[id, { shape, dtype: "float32", data: new Float32Array(values(offset, shape)) }]];
+    }),
+  );
   const coded = manifest.nodes.flatMap(({ id, shape, elements, bits, offset }): [string, HostTensor][] => {
     if (offset === undefined) return [];
     const { levels } = staircases[id]!;
     const codes = unpack(packed, offset, elements, bits);
-    return [[id, { shape, dtype: "float32", data: Float32Array.from(codes, (code) => levels[code]!) }]];
+    const leveled: HostTensor = {
+      shape,
+      dtype: "float32",
+      data: Float32Array.from(codes, (code) => levels[code]!),
+    };
+    return [[id, factors[id] ? multiplied(leveled, factors[id]) : leveled]];
   });
   const plain = manifest.floating.map(({ variable, shape, dtype, offset }): [string, HostTensor] => {
-    const count = shape.reduce((product, size) => product * size, 1);
-    // A copy: the bytes of a file need not lie at a multiple of four.
-    const { buffer } = new Uint8Array(floating.subarray(4 * offset, 4 * (offset + count)));
+    const buffer = values(offset, shape);
     return [
       variable,
       { shape, dtype, data: dtype === "int32" ? new Int32Array(buffer) : new Float32Array(buffer) },
     ];
   });
-  return { variables: Object.fromEntries([...coded, ...plain]), staircases };
+  return { variables: Object.fromEntries([...coded, ...plain]), staircases, factors };
 }
 
 /** The staircases of the input nodes as tensors, under "thresholds/ID", "steps/ID" and "base/ID". */

@@ -9,7 +9,14 @@ import {
   thetaOverTime,
 } from "./figures.js";
 import { drawing, page } from "./page.js";
-import { type Described, leftAloneTable, nodeTable, sizeTable, summaryText } from "./summary.js";
+import {
+  type Described,
+  leftAloneTable,
+  nodeTable,
+  normalizationTable,
+  sizeTable,
+  summaryText,
+} from "./summary.js";
 
 /** What a report is about. */
 export interface Report {
@@ -51,6 +58,7 @@ ${drawn("nodes")}
 ${asHtml(nodeTable(model.nodes))}
 <details><summary>Sizes</summary>${asHtml(sizeTable(model))}</details>
 <details><summary>Left in floating point: ${model.leftAlone.length}</summary>${asHtml(leftAloneTable(model))}</details>
+<details><summary>${normalizationLine(model)}</summary>${asHtml(normalizationTable(model))}</details>
 </section>
 <section><h2>Staircases</h2>
 ${drawn("staircases")}
@@ -62,6 +70,11 @@ ${drawn("training")}
 <details><summary>Options and scores of every stage</summary><pre>${escapeHtml(JSON.stringify(model.provenance, undefined, 2))}</pre></details>
 </section>`,
   );
+}
+
+function normalizationLine({ batchNormalizations }: Described): string {
+  const folded = batchNormalizations.filter((outcome) => "into" in outcome).length;
+  return `Batch normalizations: ${folded} folded, ${batchNormalizations.length - folded} kept`;
 }
 
 type Section = "nodes" | "staircases" | "training";

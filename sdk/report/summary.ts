@@ -2,7 +2,10 @@ import type { QuantizedModel, QuantizedNode } from "../generate/quantizedModel.j
 import { asHtml, asText, type Column, escapeHtml, type Table, table } from "../table.js";
 
 /** What of a quantized model is told. */
-export type Described = Pick<QuantizedModel, "nodes" | "leftAlone" | "sizes" | "provenance">;
+export type Described = Pick<
+  QuantizedModel,
+  "nodes" | "leftAlone" | "batchNormalizations" | "sizes" | "provenance"
+>;
 
 /** Sizes as lines of a table: what, and how much. */
 export function sizeTable({ sizes }: Described): Table {
@@ -10,7 +13,7 @@ export function sizeTable({ sizes }: Described): Table {
   const factor = fp32Bytes / (packedBytes + floatingBytes);
   const lines: readonly (readonly [string, string])[] = [
     ["weight codes", kilobytes(packedBytes)],
-    ["weights left in FP32", kilobytes(floatingBytes)],
+    ["weights and factors in FP32", kilobytes(floatingBytes)],
     ["all weights in FP32", `${kilobytes(fp32Bytes)} (${factor.toFixed(1)} times as much)`],
     ["average bits of weights", averageBits.weights.toFixed(2)],
     ["average bits of inputs", averageBits.activations.toFixed(2)],
@@ -37,6 +40,7 @@ export function nodeTable(nodes: readonly QuantizedNode[]): Table {
       value: ({ kind, elements, bits }) => (kind === "weight" ? Math.ceil((elements * bits) / 8) : undefined),
     },
     { title: "levels", value: ({ staircase }) => staircase.levels.length },
+    { title: "factors", value: ({ factor }) => factor?.values.length },
     { title: "lowest", digits: 4, value: ({ staircase }) => Math.min(...staircase.levels) },
     { title: "highest", digits: 4, value: ({ staircase }) => Math.max(...staircase.levels) },
   ];
@@ -64,6 +68,30 @@ export function reasonTable({ leftAlone }: Described): Table {
   ]);
 }
 
+/** What became of each batch normalization. */
+export function normalizationTable({ batchNormalizations }: Described): Table {
+  return table(batchNormalizations, [
+    { title: "batch normalization", value: ({ layer }) => layer },
+    { title: "folded into", value: (outcome) => ("into" in outcome ? outcome.into : undefined) },
+    { title: "kept because", value: (outcome) => ("reason" in outcome ? outcome.reason : undefined) },
+  ]);
+}
+
+/** The same in short: those that were folded on one line, those kept for each reason on another. */
+export function normalizationSummary({ batchNormalizations }: Described): Table {
+  const became = (outcome: Described["batchNormalizations"][number]): string =>
+    "into" in outcome ? "folded into the layer before" : `kept: ${outcome.reason}`;
+  const groups = [...new Set(batchNormalizations.map(became))].map((what) => {
+    const layers = batchNormalizations.filter((outcome) => became(outcome) === what);
+    return { what, layers: layers.map(({ layer }) => layer) };
+  });
+  return table(groups, [
+    { title: "batch normalization", value: ({ what }) => what },
+    { title: "layers", value: ({ layers }) => layers.length },
+    { title: "which", value: ({ layers }) => listed(layers) },
+  ]);
+}
+
 /** Scores on the validation split after each stage, and which of the assignments that it compared it kept. */
 export function stageTable({ provenance }: Described): Table {
   return table(provenance.stages, [
@@ -83,19 +111,18 @@ export function stageTable({ provenance }: Described): Table {
 const STAGE_TITLES = { search: "scheme search", learn: "precision learning", tune: "fine-tuning" } as const;
 
 export function summaryText(model: Described): string {
-  return parts(model, reasonTable(model)).map(asText).join("\n\n");
+  return parts(model, reasonTable(model), normalizationSummary(model)).map(asText).join("\n\n");
 }
 
 export function summaryHtml(model: Described): string {
   const heading = `${model.nodes.length} quantized nodes`;
-  return `<section>\n<p>${escapeHtml(heading)}</p>\n${parts(model, leftAloneTable(model)).map(asHtml).join("\n")}\n</section>`;
+  return `<section>\n<p>${escapeHtml(heading)}</p>\n${parts(model, leftAloneTable(model), normalizationTable(model)).map(asHtml).join("\n")}\n</section>`;
 }
 
 /** The tables that have a line. */
-function parts(model: Described, leftAlone: Table): Table[] {
-  return [nodeTable(model.nodes), leftAlone, stageTable(model), sizeTable(model)].filter(
-    ({ rows }) => rows.length > 0,
-  );
+function parts(model: Described, leftAlone: Table, normalizations: Table): Table[] {
+  const tables = [nodeTable(model.nodes), leftAlone, normalizations, stageTable(model), sizeTable(model)];
+  return tables.filter(({ rows }) => rows.length > 0);
 }
 
 function kilobytes(bytes: number): string {

@@ -15,7 +15,9 @@ let data: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "autoqnn-cli-"));
   const layers = [
-    tf.layers.conv2d({ name: "conv", filters: 4, kernelSize: 3, activation: "relu", inputShape: [8, 8, 1] }),
+    tf.layers.conv2d({ name: "conv", filters: 4, kernelSize: 3, inputShape: [8, 8, 1] }),
+    tf.layers.batchNormalization({ name: "norm" }),
+    tf.layers.activation({ name: "relu", activation: "relu" }),
     tf.layers.flatten({ name: "flat" }),
     tf.layers.dense({ name: "predictions", units: 3, activation: "softmax" }),
   ];
@@ -92,6 +94,11 @@ describe("usage", () => {
       "epochs that are no number",
       ["quantize", "m", "--data", "d", "--out", "o", "--epochs", "many"],
       /positive number/,
+    ],
+    [
+      "an unknown way with batch normalization",
+      ["quantize", "m", "--data", "d", "--out", "o", "--batch-normalization", "drop"],
+      /keep, fold, reestimate/,
     ],
   ] as const)("ends with 2 for %s", async (_, args, message) => {
     const { code, out, error } = await autoqnn(args);
@@ -210,6 +217,8 @@ describe("quantize, inspect, evaluate", () => {
       "1",
       "--seed",
       "3",
+      "--batch-normalization",
+      "fold",
       "--out",
       out,
     ]);
@@ -223,6 +232,8 @@ describe("quantize, inspect, evaluate", () => {
     expect(inspected.kind).toBe("artifact");
     expect(inspected.sizes.packedBytes).toBe((await readFile(join(out, "packed.bin"))).length);
     expect(inspected.sizes.averageBits.weights).toBeLessThanOrEqual(2);
+    expect(inspected.batchNormalizations).toEqual([{ layer: "norm", into: "conv" }]);
+    expect(inspected.nodes[0].factor.values.length).toBe(4);
     expect((await autoqnn(["inspect", out])).out).toContain("predictions/kernel");
 
     const { code, out: text } = await autoqnn(["evaluate", out, "--data", data, "--json"]);

@@ -283,7 +283,7 @@ describe("load", () => {
     "truncated model.json": (directory) => truncate(join(directory, "model.json"), 500),
     "the model.json of a network": (directory) =>
       writeFile(join(directory, "model.json"), '{"format":"layers-model"}'),
-    "a later version": (directory) => edit(directory, (json) => (json.version = 2)),
+    "a later version": (directory) => edit(directory, (json) => (json.version = 3)),
     "a level too few": (directory) => edit(directory, (json) => json.nodes[0].levels.pop()),
     "another shape": (directory) => edit(directory, (json) => json.nodes[0].shape.reverse()),
     "an unknown scheme": (directory) => edit(directory, (json) => (json.nodes[0].scheme = "magic")),

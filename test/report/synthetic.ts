@@ -146,6 +146,10 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
           reason: "model input: already 8-bit data",
         },
       ],
+      batchNormalizations: [
+        { layer: "stem/bn", into: "stem" },
+        { layer: "head/bn", reason: "it follows the model's input" },
+      ],
       sizes: {
         ...{ packedBytes: Math.ceil(elements / 4), floatingBytes: 2400, fp32Bytes: 4 * elements + 2400 },
         ...{
