@@ -66,7 +66,7 @@ export async function fold(
   if (folded.length === 0) return { graph, snapshot, factors, outcomes };
   const removed = new Set(folded.map(({ layer }) => layer));
   const options = new Map(folded.map(({ into, biased }) => [into, biased]));
-  const model = await build(bypassed(topology, removed, options), graph.model.name, true);
+  const model = build(bypassed(topology, removed, options), graph.model.name, Number.POSITIVE_INFINITY);
   return {
     graph: like(graph, quantizedGraph(model, { minimumRank: 0, quantizeInput: true })),
     snapshot: { ...snapshot, variables },

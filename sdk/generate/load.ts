@@ -30,7 +30,7 @@ export async function load(directory: string): Promise<QuantizedModel> {
   };
   checkFactors(path, artifact);
   await engine();
-  const graph = await rebuild(path, manifest);
+  const graph = rebuild(path, manifest);
   checkVariables(path, manifest, graph);
   return new QuantizedModel(artifact, graph);
 }
@@ -129,8 +129,10 @@ function checkFactors(path: string, { manifest, floating }: Artifact): void {
 }
 
 /** Every edge that may be a node is one here; the manifest says which of them have a quantizer. */
-async function rebuild(path: string, { topology }: Manifest): Promise<QuantizedGraph> {
-  const model = build(topology, path, true);
+function rebuild(path: string, { topology, nodes, floating }: Manifest): QuantizedGraph {
+  const weights = [...nodes.filter(({ kind }) => kind === "weight"), ...floating];
+  const elements = weights.reduce((sum, { shape }) => sum + product(shape), 0);
+  const model = build(topology, path, elements);
   return quantizedGraph(model, { minimumRank: 0, quantizeInput: true });
 }
 

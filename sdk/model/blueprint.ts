@@ -10,6 +10,8 @@ export interface LayerBlueprint {
   readonly className: string;
   /** As files have it, in snake case. */
   readonly config: Config;
+  /** The model that the layer applies, such as that of a TimeDistributed. */
+  readonly wrapped?: Blueprint;
 }
 
 export interface SequentialBlueprint {

@@ -35,10 +35,13 @@ function constructPart(blueprint: Blueprint, where: string, made: Layer[]): Laye
   }
 }
 
-function constructLayer({ name, className, config }: LayerBlueprint, where: string, made: Layer[]): Layer {
+function constructLayer(blueprint: LayerBlueprint, where: string, made: Layer[]): Layer {
+  const { name, className, config, wrapped } = blueprint;
+  const inner = wrapped && constructPart(wrapped, `layer "${name}" of ${where}`, made);
   return naming(`layer "${name}" of ${where}`, () => {
     const [kind, fromConfig] = tf.serialization.SerializationMap.getMap().classNameMap[className]!;
-    const layer = fromConfig(kind, camelCased(config) as tf.serialization.ConfigDict) as Layer;
+    const options = camelCased(config) as tf.serialization.ConfigDict;
+    const layer = (inner ? new kind({ ...options, layer: inner }) : fromConfig(kind, options)) as Layer;
     made.push(layer);
     return layer;
   });

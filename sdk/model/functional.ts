@@ -2,10 +2,11 @@ import { badModel } from "./badModel.js";
 import { bind } from "./binding.js";
 import type { Blueprint, CalledLayer, FunctionalBlueprint } from "./blueprint.js";
 import { type Call, keysInOrder, type Reference, readCall, readTerminals, type Template } from "./calls.js";
+import { signatureOf } from "./classes.js";
 import { type Config, isConfig, isContainer, type LayerConfig, layersOf, nameOf } from "./config.js";
 import { isOperation, operationOf } from "./operation.js";
 import { madeByNothing } from "./order.js";
-import { type Reading, signatureOf } from "./translate.js";
+import type { Reading } from "./translate.js";
 
 /**
  * A functional model of any writer. `translate` makes the blueprint of one of its layers, with further options.
@@ -43,7 +44,7 @@ export function translateFunctional(
     if (!isOperation(original)) {
       const { inputs, config } = bind(
         isContainer(original) ? calls.map((call) => inOrderOf(original, call)) : calls,
-        signatureOf(original),
+        signatureOf(original, at),
         at,
       );
       return [{ blueprint: translate(original, config), calls: inputs }];

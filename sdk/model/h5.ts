@@ -8,16 +8,18 @@ import { assign, type Entry, match, type Pairs, refuseLeftovers, slots } from ".
 
 /** A whole model in one HDF5 file: the topology in an attribute, the weights by layer. */
 export async function h5(bytes: Bytes, location: string): Promise<ModelFile> {
-  const topology = await withHdf5(bytes, location, (file) => {
+  const read = await withHdf5(bytes, location, (file) => {
     const root = file.at("");
     const text = root?.attrs.model_config?.value;
-    if (typeof text === "string") return parse(text, `model_config of ${location}`);
+    if (typeof text === "string") {
+      return { topology: parse(Buffer.from(text), `model_config of ${location}`), elements: file.elements() };
+    }
     const hint = 'Save the whole model, model.save("model.h5"), not its weights alone.';
     throw badModel("the attribute model_config", "a file without it", location, hint);
   });
   const fill = (model: tf.LayersModel): Promise<void> =>
     withHdf5(bytes, location, (file) => assign(pairs(model, file, location), location));
-  return { topology, fill };
+  return { ...read, fill };
 }
 
 const ROOT = "model_weights";

@@ -18,6 +18,8 @@ export interface Hdf5 {
   entry(path: string, name?: string): Entry | undefined;
   /** All paths that links of the file itself lead to, each object once. */
   paths(): readonly string[];
+  /** How many numbers its data sets hold. */
+  elements(): number;
 }
 
 /**
@@ -91,7 +93,13 @@ function contents(file: File, library: Library, location: string): Hdf5 {
     const dataset = at(path);
     return dataset instanceof Dataset ? entryOf(file, dataset, name, library, location) : undefined;
   };
-  return { at, entry, paths: () => file.paths() };
+  const elements = (): number =>
+    file.paths().reduce((sum, path) => {
+      const object = file.get(path);
+      const shape = object instanceof Dataset ? (object.metadata.shape ?? []) : [0];
+      return sum + shape.reduce((product, size) => product * size, 1);
+    }, 0);
+  return { at, entry, paths: () => file.paths(), elements };
 }
 
 /** A list of names in an attribute, which Keras cuts into name0, name1 ... where it is long. */

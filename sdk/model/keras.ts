@@ -5,6 +5,7 @@ import { type Bytes, copy } from "./bytes.js";
 import { type LayerConfig, layerConfig, layersOf, nameOf } from "./config.js";
 import { type Hdf5, withHdf5 } from "./hdf5.js";
 import { isSeed, type ModelFile, parse } from "./modelFile.js";
+import { isOperation } from "./operation.js";
 import {
   assign,
   type Entry,
@@ -28,13 +29,13 @@ export async function keras(bytes: Bytes, location: string): Promise<ModelFile> 
     const hint = 'Save the model with model.save("model.keras").';
     throw badModel(`${name} in the archive`, [...found.keys()].join(", ") || "none", location, hint);
   }) as [Bytes, Bytes];
-  const topology = parse(Buffer.from(copy(config)).toString("utf8"), `${TOPOLOGY} of ${location}`);
+  const topology = parse(copy(config), `${TOPOLOGY} of ${location}`);
   const where = `${WEIGHTS} of ${location}`;
   const fill = (model: tf.LayersModel): Promise<void> =>
     withHdf5(weights, where, (file) =>
       assign(pairs(model, layerConfig(topology, location), file, where), where),
     );
-  return { topology, fill };
+  return { topology, elements: await withHdf5(weights, where, (file) => file.elements()), fill };
 }
 
 function pairs(model: tf.LayersModel, config: LayerConfig, file: Hdf5, where: string): Pairs {
@@ -83,6 +84,7 @@ function places(
   }
   const nested = inside(layer).flatMap(({ place, layers }) => {
     if (place === "layers" && config) {
+      // Keras writes operations among the layers of a topology, but numbers the groups of its layers alone.
       const configs = layersOf(config, where).filter((each) => !isOperation(each));
       const group = `${at}${file.at(`${at}${place}`) ? place : "_layer_checkpoint_dependencies"}/`;
       const groups = numbered(configs.map((each) => each.class_name));
@@ -114,11 +116,6 @@ function ownPlaces(layer: Layer, at: string, inner: ReadonlySet<Slot["variable"]
       counts.set(owner, number + 1);
       return { slot, path: `${at}${owner}vars/${number}` };
     });
-}
-
-/** Keras 3 writes operations among the layers of a topology, but numbers the groups of its layers alone. */
-function isOperation({ module }: LayerConfig): boolean {
-  return typeof module === "string" && /\.ops(\.|$)/.test(module);
 }
 
 /** The names that Keras gives to the groups of a list: the class in snake case, numbered from its second use. */

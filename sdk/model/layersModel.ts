@@ -41,6 +41,12 @@ export async function fillFromManifest(
   }
 }
 
+/** How many numbers a weights manifest names. What is no manifest names none. */
+export function elementsOf(manifest: unknown): number {
+  const specs = [manifest].flat().flatMap((group) => (isConfig(group) ? [group.weights].flat() : []));
+  return specs.filter(isSpec).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
 /** The tensors of a group, which stand in its shards one behind the other, whatever the borders of the shards. */
 function groupEntries(bytes: Bytes, specs: Specs, paths: readonly string[], where: string): readonly Entry[] {
   let offset = 0;

@@ -4,7 +4,7 @@ import { type Bytes, copy } from "./bytes.js";
 import { isConfig, show } from "./config.js";
 import { h5 } from "./h5.js";
 import { keras } from "./keras.js";
-import { fillFromManifest } from "./layersModel.js";
+import { elementsOf, fillFromManifest } from "./layersModel.js";
 import { type ModelFile, parse } from "./modelFile.js";
 import { checkWeights } from "./slots.js";
 import { type Source, source } from "./source.js";
@@ -39,7 +39,7 @@ export async function load(location: string): Promise<tf.LayersModel> {
     if (format) return await fromFile(await format.read(bytes, from.location), from.location);
     const start = copy(bytes, 0, Math.min(64, bytes.size));
     if (/^\s*\{/.test(Buffer.from(start).toString("utf8"))) {
-      return await fromJson(parse(Buffer.from(copy(bytes)).toString("utf8"), from.location), from);
+      return await fromJson(parse(copy(bytes), from.location), from);
     }
     const hint = "Give a model.json of tfjs or Keras, an .h5 or a .keras file.";
     throw badModel(
@@ -54,7 +54,7 @@ export async function load(location: string): Promise<tf.LayersModel> {
 }
 
 async function fromFile(file: ModelFile, location: string): Promise<tf.LayersModel> {
-  const model = build(file.topology, location, true);
+  const model = build(file.topology, location, file.elements);
   return filled(model, () => file.fill(model));
 }
 
@@ -72,7 +72,11 @@ async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
     throw badModel("a topology", show(topology), from.location, hint);
   }
   const { weightsManifest } = outer;
-  const model = build(topology, from.location, weightsManifest !== undefined);
+  const model = build(
+    topology,
+    from.location,
+    weightsManifest === undefined ? undefined : elementsOf(weightsManifest),
+  );
   if (weightsManifest === undefined) return model;
   return filled(model, () => fillFromManifest(model, weightsManifest, from));
 }

@@ -1,17 +1,17 @@
-import * as tf from "@tensorflow/tfjs";
 import { activation } from "./activations.js";
 import { badModel } from "./badModel.js";
-import type { Signature } from "./binding.js";
-import { type Config, isConfig, isContainer, type LayerConfig, nameOf, show } from "./config.js";
+import { classNameOf } from "./classes.js";
+import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
+import { dtypeOf } from "./dtype.js";
 import { deferred } from "./initializers.js";
-import { LAYERS } from "./layers/index.js";
+import { batchShape } from "./limits.js";
 
 /**
  * Options of Keras that tfjs reads past or takes otherwise, with the values for which it computes the same. Any other
  * value would silently compute something else.
  */
 const ASSUMED: Readonly<Record<string, Config>> = {
-  InputLayer: { sparse: false },
+  InputLayer: { sparse: false, ragged: false },
   ReLU: { negative_slope: 0, threshold: 0 },
   Conv1D: { groups: 1 },
   Conv2D: { groups: 1 },
@@ -39,7 +39,7 @@ const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** Options that mean nothing in the layer, and that tfjs refuses or would misread. */
 const DROPPED: Readonly<Record<string, readonly string[]>> = {
-  InputLayer: ["ragged", "optional"],
+  InputLayer: ["ragged", "optional", "shape"],
   SeparableConv2D: ["kernel_initializer", "kernel_regularizer", "kernel_constraint"],
   Bidirectional: ["backward_layer"],
   Dropout: ["seed"],
@@ -52,12 +52,6 @@ export interface Reading {
   readonly weightsFollow: boolean;
 }
 
-/** What the class of `layer` says of its calls: a model takes its inputs alone. */
-export function signatureOf(layer: LayerConfig): Signature {
-  const registered = tf.serialization.SerializationMap.getMap().classNameMap[layer.class_name];
-  return isContainer(layer) ? {} : ((LAYERS[layer.class_name] ?? registered?.[0] ?? {}) as Signature);
-}
-
 /**
  * One layer, not a container, as tfjs reads it.
  *
@@ -65,10 +59,11 @@ export function signatureOf(layer: LayerConfig): Signature {
  */
 export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfig {
   const where = `layer "${nameOf(layer)}"`;
-  refuseUnknown(layer, where);
-  const { class_name: kind, config } = layer;
-  const assumptions = reading.writer === "tfjs" ? {} : (ASSUMED[kind] ?? {});
-  for (const [option, assumed] of Object.entries(assumptions)) {
+  const kind = classNameOf(layer, where);
+  const { config } = layer;
+  refuseCode(config, where);
+  const assumptions = reading.writer === "tfjs" ? undefined : rowOf(ASSUMED, kind);
+  for (const [option, assumed] of Object.entries(assumptions ?? {})) {
     const value = config[option] ?? assumed;
     if (show(value) !== show(assumed)) {
       const hint = `tfjs computes ${kind} as Keras does for ${show(assumed)} only: rebuild the layer without it.`;
@@ -77,34 +72,29 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
   }
   if (kind === "Bidirectional") refuseUnlikeHalves(config, where);
   const options = Object.entries(config)
-    .filter(([option]) => !DROPPED[kind]?.includes(option))
+    .filter(([option]) => !rowOf(DROPPED, kind)?.includes(option))
     .map(([option, value]) => [
-      RENAMED[kind]?.[option] ?? option,
+      rowOf(RENAMED, kind)?.[option] ?? option,
       translateOption(option, value, where, reading),
     ]);
   return { class_name: kind, config: Object.fromEntries(options) };
 }
 
-function refuseUnknown({ class_name: kind, module }: LayerConfig, where: string): void {
-  if (kind === "Lambda") {
-    const hint = "Replace it by layers: code inside a model file is never run.";
-    throw badModel("layers without code of their own", "a Lambda layer", where, hint);
-  }
-  const origin = typeof module === "string" ? module : "keras.layers";
-  const foreign = /\.ops(\.|$)/.test(origin) || !/^(tf_)?keras(\.|$)|^tensorflow\./.test(origin);
-  if (kind in LAYERS && !foreign) return;
-  const registered = tf.serialization.SerializationMap.getMap().classNameMap[kind];
-  if (registered && !(foreign && registered === BUILT_IN[kind])) return;
-  throw badModel(
-    "a layer class that tfjs has",
-    foreign ? `${origin}.${kind}` : kind,
-    where,
-    "Build the model from tfjs's own layers, or register the class with tf.serialization.registerClass().",
-  );
+/** The row of a layer class in a table, which has no row for what every object has. */
+function rowOf<Row>(table: Readonly<Record<string, Row>>, kind: string): Row | undefined {
+  return Object.hasOwn(table, kind) ? table[kind] : undefined;
 }
 
-/** A foreign class of the same name is not the same layer. */
-const BUILT_IN = { ...tf.serialization.SerializationMap.getMap().classNameMap };
+/** Python's code stands in a file as an object of a class of its own. */
+function refuseCode(value: unknown, where: string): void {
+  if (Array.isArray(value)) for (const part of value) refuseCode(part, where);
+  if (!isConfig(value)) return;
+  if (value.class_name === "__lambda__") {
+    const hint = "Replace it by layers and functions of Keras: code inside a model file is never run.";
+    throw badModel("layers without code of their own", "a Python lambda", where, hint);
+  }
+  for (const part of Object.values(value)) refuseCode(part, where);
+}
 
 /** tfjs makes the backward half from the forward one. */
 function refuseUnlikeHalves(config: Config, where: string): void {
@@ -130,7 +120,8 @@ function refuseUnlikeHalves(config: Config, where: string): void {
 }
 
 function translateOption(option: string, value: unknown, where: string, reading: Reading): unknown {
-  if (option === "dtype") return dtype(value);
+  if (option === "dtype") return dtypeOf(value, where, reading.writer);
+  if (option === "batch_shape" || option === "batch_input_shape") return batchShape(value, where);
   if (option.endsWith("activation")) return activation(value, where, reading.writer);
   if (option === "axis" && Array.isArray(value) && value.length === 1) return value[0];
   if (option.endsWith("_regularizer") && isConfig(value)) return regularizer(value);
@@ -150,12 +141,6 @@ function translateOption(option: string, value: unknown, where: string, reading:
   const name =
     typeof inner.config.name === "string" ? { name: inner.config.name.replace(/^forward_/, "") } : {};
   return { ...inner, config: { ...inner.config, ...name } };
-}
-
-/** Policies of mixed or lower precision keep float32 weights or are raised to it: tfjs computes in float32. */
-function dtype(value: unknown): unknown {
-  const name = isConfig(value) && isConfig(value.config) ? value.config.name : value;
-  return typeof name === "string" && /float/.test(name) ? "float32" : name;
 }
 
 function regularizer(value: Config): Config {

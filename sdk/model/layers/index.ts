@@ -5,6 +5,7 @@ import { NORMALIZATIONS } from "./normalization.js";
 import { RECURRENT } from "./recurrent.js";
 import { SPECTRAL_NORMALIZATIONS } from "./spectralNormalization.js";
 import { STANDARDIZATIONS } from "./standardization.js";
+import { isStock } from "./stock.js";
 
 type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
 
@@ -23,17 +24,18 @@ export const LAYERS: LayerClasses = {
 
 /**
  * Runs `body`, which builds layers from configurations before it first waits, with `LAYERS` before tfjs's classes of the
- * same name. Custom objects would not do: tfjs hands them on neither through a Sequential nor through a wrapper. Afterwards
+ * same name, but behind those that the program has registered. Custom objects would not do: tfjs hands them on neither through a Sequential nor through a wrapper. Afterwards
  * the registry is as it was, so what others build stays tfjs's own.
  */
 export function withLayers<T>(body: () => T): T {
   const registry = tf.serialization.SerializationMap.getMap().classNameMap as Record<string, unknown>;
   const before = { ...registry };
-  for (const [name, kind] of Object.entries(LAYERS)) registry[name] = [kind, kind.fromConfig];
+  const ours = Object.entries(LAYERS).filter(([name]) => isStock(name));
+  for (const [name, kind] of ours) registry[name] = [kind, kind.fromConfig];
   try {
     return body();
   } finally {
-    for (const name of Object.keys(LAYERS)) {
+    for (const [name] of ours) {
       if (name in before) registry[name] = before[name];
       else delete registry[name];
     }

@@ -11,3 +11,9 @@ export function stock<Fields extends object, Config>(
 ): { new (config: Config): Layer & Fields; className: string } {
   return REGISTERED[name]![0] as unknown as { new (config: Config): Layer & Fields; className: string };
 }
+
+/** Whether no class of the program's own is registered under `name`: there may be one of tfjs, or none. */
+export function isStock(name: string): boolean {
+  const registry = tf.serialization.SerializationMap.getMap().classNameMap;
+  return !Object.hasOwn(registry, name) || registry[name] === REGISTERED[name];
+}
