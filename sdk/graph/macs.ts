@@ -40,7 +40,7 @@ const convolution = single(
 const transposed = single("kernel", (kernel, { inputs }) => (size(inputs[0]!) / last(kernel)) * size(kernel));
 const depthwise = single(
   "depthwise_kernel",
-  (kernel, { outputs }) => size(outputs[0]!) * kernel[0]! * kernel[1]!,
+  (kernel, { outputs }) => size(outputs[0]!) * size(kernel.slice(0, -2)),
 );
 
 const separable: Count = (call) => {
@@ -96,10 +96,14 @@ const COUNTS: Readonly<Record<string, Count>> = {
   Conv1D: convolution,
   Conv2D: convolution,
   Conv3D: convolution,
+  Conv1DTranspose: transposed,
   Conv2DTranspose: transposed,
   Conv3DTranspose: transposed,
+  DepthwiseConv1D: depthwise,
   DepthwiseConv2D: depthwise,
+  SeparableConv1D: separable,
   SeparableConv2D: separable,
+  SpectralNormalization: (call) => products({ ...call, layer: fields(call.layer).layer as Layer }),
   SimpleRNN: recurrent,
   LSTM: recurrent,
   GRU: recurrent,

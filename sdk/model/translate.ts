@@ -13,12 +13,12 @@ import { batchShape } from "./limits.js";
 const ASSUMED: Readonly<Record<string, Config>> = {
   InputLayer: { sparse: false, ragged: false },
   ReLU: { negative_slope: 0, threshold: 0 },
-  Conv1D: { groups: 1 },
-  Conv2D: { groups: 1 },
-  Conv3D: { groups: 1 },
-  Conv2DTranspose: { groups: 1, output_padding: null, dilation_rate: [1, 1] },
-  Conv3DTranspose: { groups: 1, output_padding: null, dilation_rate: [1, 1, 1] },
-  DepthwiseConv2D: { groups: 1, dilation_rate: [1, 1] },
+  Conv1DTranspose: { groups: 1 },
+  Conv2DTranspose: { groups: 1 },
+  Conv3DTranspose: { groups: 1 },
+  DepthwiseConv1D: { groups: 1 },
+  DepthwiseConv2D: { groups: 1 },
+  SeparableConv1D: { groups: 1 },
   SeparableConv2D: { groups: 1 },
   // tfjs samples from corners, Keras from pixel centres.
   UpSampling2D: { interpolation: "nearest" },
@@ -40,7 +40,6 @@ const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 /** Options that mean nothing in the layer, and that tfjs refuses or would misread. */
 const DROPPED: Readonly<Record<string, readonly string[]>> = {
   InputLayer: ["ragged", "optional", "shape"],
-  SeparableConv2D: ["kernel_initializer", "kernel_regularizer", "kernel_constraint"],
   Bidirectional: ["backward_layer"],
   Dropout: ["seed"],
 };

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import type { LayerClasses } from "./index.js";
 import { axisOf, type Kwargs, single } from "./layer.js";
+import { stock } from "./stock.js";
 
-interface Stock extends tf.layers.Layer {
+interface Stock {
   readonly axis: number;
   readonly epsilon: number;
   readonly gamma?: tf.LayerVariable;
@@ -11,16 +12,12 @@ interface Stock extends tf.layers.Layer {
   readonly movingVariance: tf.LayerVariable;
 }
 
-type StockClass = new (config: unknown) => Stock;
-const Base = tf.serialization.SerializationMap.getMap().classNameMap
-  .BatchNormalization![0] as unknown as StockClass;
-
 /**
  * tfjs's own, which has no inference for more than four dimensions, and on its JavaScript backend repeats the parameters along
  * the last axis, whichever is meant.
  */
-class BatchNormalization extends Base {
-  static readonly className = "BatchNormalization";
+class BatchNormalization extends stock<Stock, object>("BatchNormalization") {
+  static override readonly className = "BatchNormalization";
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs): tf.Tensor | tf.Tensor[] {
     const x = single(inputs);

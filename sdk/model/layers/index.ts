@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
+import { CONVOLUTIONS } from "./convolution.js";
 import { EINSUM } from "./einsumDense.js";
 import { NORMALIZATIONS } from "./normalization.js";
 import { RECURRENT } from "./recurrent.js";
@@ -15,6 +16,7 @@ export type LayerClasses = Readonly<Record<string, LayerClass>>;
 /** Keras's layers that tfjs lacks or computes otherwise. */
 export const LAYERS: LayerClasses = {
   ...BATCH_NORMALIZATIONS,
+  ...CONVOLUTIONS,
   ...EINSUM,
   ...NORMALIZATIONS,
   ...RECURRENT,

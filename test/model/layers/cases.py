@@ -115,21 +115,34 @@ def numbers(tensor):
 
 def passed(model, values, given, training, gradients):
     """Outputs of one pass, and the gradients of sum(outputs * formula) by float inputs and trainable weights."""
-    xs = [tf.constant(v) for v in values]
     floats = [n for n, i in enumerate(given) if "float" in i.dtype]
     trainable = [w.value if isinstance(w, keras.Variable) else w for w in model.trainable_weights]
-    with tf.GradientTape() as tape:
-        for n in floats:
-            tape.watch(xs[n])
-        outputs = tf.nest.flatten(model(xs if len(xs) > 1 else xs[0], training=training))
-        sums = [tf.reduce_sum(y * (2 * unit(f"output:{n}", y.shape) - 1).astype("float32"))
-                for n, y in enumerate(outputs) if y.dtype.is_floating]
-        total = tf.add_n(sums) if sums else None
-    result = {"outputs": [numbers(y) for y in outputs]}
-    if gradients and total is not None:
+
+    def run(*xs):
+        with tf.GradientTape() as tape:
+            for n in floats:
+                tape.watch(xs[n])
+            outputs = tf.nest.flatten(model(list(xs) if len(xs) > 1 else xs[0], training=training))
+            sums = [tf.reduce_sum(y * (2 * unit(f"output:{n}", y.shape) - 1).astype("float32"))
+                    for n, y in enumerate(outputs) if y.dtype.is_floating]
+            total = tf.add_n(sums) if sums else None
+        if not gradients or total is None:
+            return outputs, []
         sources = [xs[n] for n in floats] + trainable
         found = tape.gradient(total, sources, unconnected_gradients="zero")
-        found = [tf.convert_to_tensor(g) for g in found]
+        return outputs, [tf.convert_to_tensor(g) for g in found]
+
+    xs = [tf.constant(v) for v in values]
+    before = [tf.identity(w) for w in model.weights]
+    try:
+        outputs, found = run(*xs)
+    except tf.errors.OpError:
+        # TensorFlow's processor kernels lack dilations and groups here and there, XLA has them.
+        for w, value in zip(model.weights, before):
+            w.assign(value)
+        outputs, found = tf.function(run, jit_compile=True)(*xs)
+    result = {"outputs": [numbers(y) for y in outputs]}
+    if found:
         result["inputGradients"] = [numbers(g) for g in found[: len(floats)]]
         result["weightGradients"] = {
             path_of(w): numbers(g) for w, g in zip(model.trainable_weights, found[len(floats):])
