@@ -7,11 +7,6 @@ interface SpectralNormalizationConfig extends LayerArgs {
   readonly powerIterations?: number;
 }
 
-interface WithKernel extends tf.layers.Layer {
-  readonly kernel?: tf.LayerVariable;
-  readonly embeddings?: tf.LayerVariable;
-}
-
 /**
  * The layer it holds, with its kernel as it stands: Keras divides the kernel by its largest singular value while it trains
  * (Miyato et al., 2018) and stores what comes out. Training here goes on from that kernel without dividing again.
@@ -33,8 +28,8 @@ class SpectralNormalization extends tf.layers.Layer {
       this.layer.build(inputShape);
       this.layer.built = true;
     }
-    const { kernel, embeddings } = this.layer as WithKernel;
-    const filters = (kernel ?? embeddings)?.shape.at(-1) ?? 1;
+    const kernel = this.layer.weights.find(({ originalName }) => /(kernel|embeddings)$/.test(originalName));
+    const filters = kernel?.shape.at(-1) ?? 1;
     const start = tf.initializers.truncatedNormal({ stddev: 0.02 });
     this.addWeight("vector_u", [1, filters], "float32", start, undefined, false);
     super.build(inputShape);
