@@ -5,6 +5,7 @@ import { AutoqnnError } from "./errors.js";
 import { fold, generate, type QuantizedModel, stagesOf, unfolded } from "./generate/index.js";
 import { checkBudget } from "./graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
+import { checkSaveable } from "./graph/saveable.js";
 import { schemeAt } from "./learn/learn.js";
 import { learnStage } from "./learn/stage.js";
 import { checkWeights } from "./model/index.js";
@@ -111,7 +112,8 @@ const CALIBRATION_BATCHES = 8;
  * own quantizing scheme and bitwidth. A plan is immutable and lazy; every method returns a new plan, and plans that share
  * a beginning run it once.
  *
- * @throws AutoqnnError `bad-model` when a weight is not finite, `bad-option` for an option that is not one.
+ * @throws AutoqnnError `bad-model` when a weight is not finite, or a layer of a class of one's own cannot be saved or
+ * compiled; `bad-option` for an option that is not one.
  * @example
  * const data = await datasets.fashionMnist();
  * const quantized = await autoqnn(model, { data, seed: 7 })
@@ -127,6 +129,7 @@ export function autoqnn(model: tf.LayersModel, options: AutoqnnOptions = {}): St
     "autoqnn",
   );
   checkWeights(model);
+  checkSaveable(model);
   const { data } = options;
   const graph = quantizedGraph(model, { exclude, pin, quantizeInput });
   const bench = once(async () =>

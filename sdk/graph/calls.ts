@@ -1,5 +1,6 @@
 import { products, size } from "./macs.js";
 import type { Call, Plan } from "./plan.js";
+import { type Observation, probe } from "./probe.js";
 import type { Read } from "./variables.js";
 
 /** A tensor that exists once per sample: a model input or the output of a layer call. */
@@ -39,6 +40,8 @@ export interface LayerCall {
   /** Positions in `tensors`. */
   readonly outputs: readonly number[];
   readonly products: readonly Product[];
+  /** What a layer that is not built in was seen to compute with. */
+  readonly observed?: Observation;
 }
 
 /** What a plan computes, by names and sizes. */
@@ -81,7 +84,8 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
     counters.set(layer, n + 1);
     return n === 0 ? `${layer}/input` : `${layer}/input:${n}`;
   };
-  const record = ({ layer, path, inputs, outputs }: Call): void => {
+  const record = (call: Call): void => {
+    const { layer, path, inputs, outputs } = call;
     const own = inputs.map((slot) =>
       Object.freeze({
         id: nameEdge(path),
@@ -93,12 +97,15 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
     );
     const className = layer.getClassName();
     const read = reads.get(path)!;
-    const local = products({
-      layer,
-      weights: read.map(({ name, variable }) => ({ name, shape: variable.shape })),
-      inputs: inputs.map(shapeAt),
-      outputs: outputs.map(shapeAt),
-    });
+    const observed = probe(call, plan.slots, read, open);
+    const local =
+      observed?.products ??
+      products({
+        layer,
+        weights: read.map(({ name, variable }) => ({ name, shape: variable.shape })),
+        inputs: inputs.map(shapeAt),
+        outputs: outputs.map(shapeAt),
+      });
     const moved = MOVES.has(className) && own.every((edge) => tensors[edge.tensor]!.modelInput);
     edges.push(...own);
     calls.push({
@@ -111,6 +118,7 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         ...(input !== undefined && { input: own[input]!.id }),
         macs,
       })),
+      ...(observed && { observed }),
     });
   };
   for (const step of plan.steps) {

@@ -6,7 +6,7 @@ import { groups } from "./groups.js";
 import { size } from "./macs.js";
 import { select } from "./names.js";
 import type { Plan } from "./plan.js";
-import { type HeldVariable, readsOf } from "./variables.js";
+import { type HeldVariable, type Read, readsOf } from "./variables.js";
 
 /** Classes whose inputs are positions in a table. */
 const LOOKUPS = new Set(["Embedding"]);
@@ -37,11 +37,14 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
 
   const ownReasons = (id: string): string | undefined =>
     excluded.has(id) ? `excluded by "${excluded.get(id)}"` : undefined;
+  const used = usedWeights(calls, reads);
   const weightReason = (v: HeldVariable): string | undefined => {
+    if (v.constant) return "a tf.Variable beside the layer's weights, kept as it is";
     if (v.dtype !== "float32") return `${v.dtype} values`;
     if (v.shape.length < (options.minimumRank ?? 2))
       return `rank ${v.shape.length}: ${v.short.split("/").at(-1)}`;
     if (!consumers.get(v.name)) return "its layer is not executed";
+    if (!used.has(v.name)) return "its layer does not use it";
     return ownReasons(v.name);
   };
   const weightReasons = new Map(variables.map((v) => [v.name, weightReason(v)]));
@@ -52,6 +55,8 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
   );
   const inputReason = (edge: Edge): string | undefined => {
     if (!owners.has(edge.layer)) return "its layer owns no quantized weight";
+    const { observed, inputs } = calls[edge.call]!;
+    if (observed && !observed.inputs.has(inputs.indexOf(edge.id))) return "its layer does not use it";
     if (LOOKUPS.has(calls[edge.call]!.className)) return "integers: positions in a table";
     if (tensors[edge.tensor]!.modelInput && !options.quantizeInput) return "model input: already 8-bit data";
     return ownReasons(edge.id);
@@ -81,6 +86,17 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
     }
   }
   return { nodes: pinned(nodes, options), leftAlone, calls, edges, tensors };
+}
+
+/** The names of the variables that some call uses; a layer that is built in uses all that it reads. */
+function usedWeights(calls: Calls["calls"], reads: ReadonlyMap<string, readonly Read[]>): Set<string> {
+  return new Set(
+    calls.flatMap(({ layer, observed }) =>
+      reads
+        .get(layer)!
+        .flatMap(({ name, variable }) => (!observed || observed.weights.has(name) ? [variable.name] : [])),
+    ),
+  );
 }
 
 /** Sums by name. */

@@ -6,8 +6,8 @@ import type { ForwardOptions, QuantizedGraph, QuantizingNode } from "./graph.js"
 import { type Activation, softmaxOf, toList, within } from "./layers.js";
 import { patches } from "./patches.js";
 import type { Call, Plan } from "./plan.js";
-import { type BatchMoments, momentCalls, trainingCalls } from "./training.js";
-import type { HeldVariable } from "./variables.js";
+import { type BatchMoments, dropMasks, momentCalls, trainingCalls } from "./training.js";
+import { type HeldVariable, standIn } from "./variables.js";
 
 /** A tensor on its way: as its layer made it, as others receive it (cast to the declared type), with its mask. */
 interface Flow {
@@ -46,7 +46,8 @@ export function forwardOf(
     const written = new Map<string, tf.Tensor>();
     const measured: BatchMoments[] = [];
     try {
-      for (const { name, shape, holder } of variables) {
+      for (const variable of variables) {
+        const { name, shape } = variable;
         const value = values[name];
         if (!value || String(value.shape) !== String(shape)) {
           throw new AutoqnnError(
@@ -57,21 +58,14 @@ export function forwardOf(
         }
         const node = nodes.get(name);
         const read = node ? options.quantize(node, value) : value;
-        instances.set(holder, "read", () => written.get(name) ?? read);
-        instances.set(holder, "write", (next: tf.Tensor) => {
+        const write = (next: tf.Tensor): void => {
           written.get(name)?.dispose();
           // The layer's own tidy would take it away before the pass is over.
           written.set(name, tf.keep(next.clone()));
-          return holder;
-        });
+        };
+        standIn(variable, instances, () => written.get(name) ?? read, write);
       }
-      for (const layer of held) {
-        // Recurrent cells keep masks on themselves from call to call, also when nothing is dropped.
-        for (const mask of ["dropoutMask", "recurrentDropoutMask"]) {
-          if (mask in layer)
-            instances.set(layer, mask, null, (last) => tf.dispose(last as tf.TensorContainer));
-        }
-      }
+      dropMasks(held, instances);
       if (options.training) trainingCalls(held, options.seed, instances);
       if (options.batchMoments) momentCalls(held, names, instances, measured);
 

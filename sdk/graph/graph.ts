@@ -126,11 +126,11 @@ export interface QuantizedGraph {
  * console.log(String(graph.table()));
  */
 export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}): QuantizedGraph {
-  if (!isContainer(model)) {
+  if (model.inputs.length === 0) {
     throw new AutoqnnError(
       "bad-model",
-      `Expected a LayersModel that is a graph of layers, received class ${(model as Layer).constructor.name} with its own call().`,
-      "Build it with tf.sequential or tf.model.",
+      `Expected a model that says what it takes, received "${model.name}" (class ${model.constructor.name}) without inputs.`,
+      "Build it with tf.sequential or tf.model, or give its constructor { inputs, outputs }.",
     );
   }
   const plan = planOf(model);
@@ -156,7 +156,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
     outputs: model.outputs.map((tensor, i) => ({
       name: model.outputNames[i] ?? tensor.name,
       shape: tensor.shape,
-      softmax: endsInSoftmax(tensor),
+      softmax: isContainer(model) && endsInSoftmax(tensor),
     })),
     read: () => Object.fromEntries(found.map(({ name, holder }) => [name, holder.read().clone()])),
     write: (values) => {

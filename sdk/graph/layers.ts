@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { isBuiltIn } from "../model/layers/builtIn.js";
 
 export type Layer = tf.layers.Layer;
 
@@ -30,17 +31,19 @@ export function isContainer(layer: Layer): layer is tf.LayersModel {
   );
 }
 
+/** The layers that a layer holds in its own properties, alone or in lists. */
+export function partsOf(layer: Layer): Layer[] {
+  const values: unknown[] = Object.values(layer).flat();
+  return values.filter((value): value is Layer => value instanceof tf.layers.Layer);
+}
+
 /** A leaf and the layers it holds inside: wrapped layers, recurrent cells, the parts of a composite layer. */
 export function within(leaf: Layer): Layer[] {
   const found = new Set<Layer>();
   const visit = (layer: Layer): void => {
     if (found.has(layer)) return;
     found.add(layer);
-    for (const value of Object.values(layer)) {
-      for (const part of Array.isArray(value) ? value : [value]) {
-        if (part instanceof tf.layers.Layer) visit(part);
-      }
-    }
+    for (const part of partsOf(layer)) visit(part);
   };
   visit(leaf);
   return [...found];
@@ -63,6 +66,8 @@ export function shortName(variable: tf.LayerVariable, leaf: Layer): string {
 
 /** The layer inside `layer` (or itself) whose last act is a softmax over the last axis, and the field that holds it. */
 export function softmaxOf(layer: Layer): { holder: Layer; field: "activation" | "softmax" } | undefined {
+  // What else does with its activation is not known.
+  if (!isBuiltIn(layer)) return undefined;
   const { activation, axis } = fields(layer);
   if (activation?.getClassName?.() === "softmax") return { holder: layer, field: "activation" };
   switch (layer.getClassName()) {

@@ -36,7 +36,7 @@ export interface Plan {
 
 /**
  * The plan of a model: the topological order of tfjs's own executor (depth first, last input first), so that what depends
- * on order, such as masks, agrees with `model.predict`.
+ * on order, such as masks, agrees with `model.predict`. A model with a `call` of its own is one call.
  */
 export function planOf(model: tf.LayersModel): Plan {
   const paths = leafPaths(model);
@@ -88,7 +88,13 @@ export function planOf(model: tf.LayersModel): Plan {
   };
 
   const inputs = model.inputs.map(slot);
-  const outputs = unfold(model, inputs);
+  const whole: Layer = model;
+  if (!isContainer(whole)) {
+    const outputs = model.outputs.map(slot);
+    steps.push({ kind: "call", layer: whole, path: whole.name, inputs, outputs });
+    return { steps, slots, inputs, outputs, leaves: new Map([[whole.name, whole]]) };
+  }
+  const outputs = unfold(whole, inputs);
   for (const [layer, path] of paths) if (!leaves.has(path)) leaves.set(path, layer);
   return { steps, slots, inputs, outputs, leaves };
 }

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { batchNormTraining, uniform } from "../engine/ops.js";
 import { AutoqnnError } from "../errors.js";
+import type { Holder } from "./holders.js";
 import { fields, type Layer, toList } from "./layers.js";
 import type { Patches } from "./patches.js";
 
@@ -92,13 +93,22 @@ export function trainingCalls(
   }
 }
 
+/** Recurrent cells keep masks on themselves from call to call, also when nothing is dropped: not beyond this pass. */
+export function dropMasks(layers: readonly Layer[], instances: Patches): void {
+  for (const layer of layers) {
+    for (const mask of ["dropoutMask", "recurrentDropoutMask"]) {
+      if (mask in layer) instances.set(layer, mask, null, (last) => tf.dispose(last as tf.TensorContainer));
+    }
+  }
+}
+
 /**
  * Lets batch normalizations normalize by the moments of their batch and note them in `measured`, call after call, without
  * moving any average. The tensors noted are kept; the caller disposes them.
  */
 export function momentCalls(
   layers: readonly Layer[],
-  names: ReadonlyMap<tf.LayerVariable, string>,
+  names: ReadonlyMap<Holder, string>,
   instances: Patches,
   measured: BatchMoments[],
 ): void {

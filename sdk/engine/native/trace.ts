@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
+import { hostRandom, operations } from "../hostRandom.js";
 import type { Addon, Attribute, Graph, HostValues, Metadata } from "./addon.js";
 import { reason } from "./addon.js";
 import { narrowed } from "./precision.js";
@@ -7,29 +8,6 @@ import { narrowed } from "./precision.js";
 /** Constants above this size do not belong into a graph; equal elements count as one. */
 const LARGEST_CONSTANT = 64 * 1024;
 const SMALLEST_FILL = 64;
-
-/** tfjs draws these on the host, so that a compiled step would repeat one draw for ever. */
-const RANDOM = new Set([
-  "randomUniform",
-  "randomUniformInt",
-  "randomNormal",
-  "randomStandardNormal",
-  "randomGamma",
-  "truncatedNormal",
-  "rand",
-  "multinomial",
-  "dropout",
-]);
-
-/** The names of the tfjs operations under way, outermost first. */
-function operations(): string[] {
-  const suffix = "__op";
-  return tf
-    .engine()
-    .state.scopeStack.map((scope) => scope.name)
-    .filter((name) => name.endsWith(suffix))
-    .map((name) => name.slice(0, -suffix.length));
-}
 
 /**
  * Operations whose outputs TensorFlow's memory optimizer makes anew where the backward pass needs them, instead of keeping
@@ -150,7 +128,7 @@ export class Trace {
 
   /** To be called when the body writes values of the host, since they reach a kernel only later. */
   refuseRandom(): void {
-    const random = operations().find((name) => RANDOM.has(name));
+    const random = hostRandom();
     if (random === undefined) return;
     throw this.refuse(
       `Expected no random numbers drawn on the host at step "${this.step}", received the operation "${random}".`,
