@@ -84,8 +84,8 @@ export function trainingCalls(
       instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) =>
         override(layer, toList(inputs)[0]!, draw),
       );
-    } else if ("dropoutMask" in layer) {
-      // Recurrent cells draw their masks through this function.
+    } else if ("dropoutFunc" in layer) {
+      // Recurrent cells and attention draw their masks through this function.
       instances.set(layer, "dropoutFunc", (ones: tf.Tensor, rate: number) =>
         tf.mul(ones, kept(ones.shape, rate, draw)),
       );

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { InnerEdge } from "./inner.js";
-import type { Activation } from "./weightOptions.js";
+import type { Activation } from "./weights.js";
 
 type Masks = tf.Tensor | tf.Tensor[];
 

@@ -3,12 +3,13 @@ import { badModel } from "../badModel.js";
 import { type Equation, einsum, parse } from "./einsum.js";
 import type { LayerClasses } from "./index.js";
 import { type LayerArgs, single } from "./layer.js";
-import { type Activation, type WeightConfig, weightOptions } from "./weightOptions.js";
+import { type Activation, activationOf, weightOptions } from "./weights.js";
 
 /** A text under the key `name`: the only texts that tfjs leaves as they are when it saves and loads. */
 type Text = string | { readonly name: string };
 
-interface EinsumDenseConfig extends LayerArgs, WeightConfig {
+interface EinsumDenseConfig extends LayerArgs {
+  readonly activation?: unknown;
   readonly equation: Text;
   readonly outputShape: number | readonly (number | null)[];
   readonly biasAxes?: Text | null;
@@ -17,11 +18,11 @@ interface EinsumDenseConfig extends LayerArgs, WeightConfig {
 /** y = activation(einsum(equation, x, kernel) + bias), the bias along the dimensions that `bias_axes` names. */
 class EinsumDense extends tf.layers.Layer {
   static readonly className = "EinsumDense";
-  readonly activation: Activation | undefined;
+  readonly activation: Activation;
+  readonly #config: EinsumDenseConfig;
   readonly #equation: string;
   readonly #biasAxes: string;
   readonly #outputShape: readonly (number | null)[];
-  readonly #options: ReturnType<typeof weightOptions>;
   #read: Equation | undefined;
   #kernel!: tf.LayerVariable;
   #bias: tf.LayerVariable | undefined;
@@ -32,8 +33,8 @@ class EinsumDense extends tf.layers.Layer {
     this.#equation = text(config.equation);
     this.#biasAxes = config.biasAxes ? text(config.biasAxes) : "";
     this.#outputShape = [config.outputShape].flat() as (number | null)[];
-    this.#options = weightOptions(config);
-    this.activation = this.#options.activation;
+    this.#config = config;
+    this.activation = activationOf(config);
   }
 
   /** The equation for inputs of the model's rank, letters in place of an ellipsis. */
@@ -50,9 +51,8 @@ class EinsumDense extends tf.layers.Layer {
       const hint = "Give every dimension of the kernel a size, in output_shape or by the model's input.";
       throw badModel(`a size for "${label}" of "${this.#equation}"`, "none", `layer "${this.name}"`, hint);
     };
-    const { kernel, bias } = this.#options;
     const add = (name: "kernel" | "bias", shape: number[]): tf.LayerVariable => {
-      const { initializer, regularizer, constraint } = name === "kernel" ? kernel : bias;
+      const { initializer, regularizer, constraint } = this.#weight(name);
       return this.addWeight(name, shape, "float32", initializer, regularizer, true, constraint);
     };
     this.#kernel = add("kernel", [...equation.right].map(size));
@@ -80,7 +80,7 @@ class EinsumDense extends tf.layers.Layer {
     return tf.tidy(() => {
       const product = einsum(this.#read!, single(inputs), this.#kernel.read());
       const y = this.#bias ? tf.add(product, this.#bias.read()) : product;
-      return this.activation?.apply(y) ?? y;
+      return this.activation.apply(y);
     });
   }
 
@@ -91,11 +91,17 @@ class EinsumDense extends tf.layers.Layer {
   override getConfig(): tf.serialization.ConfigDict {
     return {
       ...super.getConfig(),
-      ...this.#options.config,
+      ...this.#weight("kernel").config,
+      ...this.#weight("bias").config,
+      activation: (this.#config.activation ?? "linear") as string,
       equation: { name: this.#equation },
       outputShape: [...this.#outputShape],
       biasAxes: this.#biasAxes ? { name: this.#biasAxes } : null,
     };
+  }
+
+  #weight(name: "kernel" | "bias") {
+    return weightOptions(this.#config, name, name === "kernel" ? "glorotUniform" : "zeros");
   }
 
   /** What each letter stands for: dimensions of the input, else those that `output_shape` gives. */

@@ -1,7 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
+import { ATTENTION } from "./attention.js";
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { CONVOLUTIONS } from "./convolution.js";
 import { EINSUM } from "./einsumDense.js";
+import { MASKS } from "./masks.js";
+import { HEAD_ATTENTION } from "./multiHeadAttention.js";
 import { NORMALIZATIONS } from "./normalization.js";
 import { RECURRENT } from "./recurrent.js";
 import { SPECTRAL_NORMALIZATIONS } from "./spectralNormalization.js";
@@ -15,9 +18,12 @@ export type LayerClasses = Readonly<Record<string, LayerClass>>;
 
 /** Keras's layers that tfjs lacks or computes otherwise. */
 export const LAYERS: LayerClasses = {
+  ...ATTENTION,
   ...BATCH_NORMALIZATIONS,
   ...CONVOLUTIONS,
   ...EINSUM,
+  ...HEAD_ATTENTION,
+  ...MASKS,
   ...NORMALIZATIONS,
   ...RECURRENT,
   ...SPECTRAL_NORMALIZATIONS,

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 
 type Layer = tf.layers.Layer;
 
@@ -24,4 +24,45 @@ function masked(tensor: tf.SymbolicTensor): boolean {
   if (layer.getClassName() === "Masking" || maskZero) return true;
   if (!layer.supportsMasking || layers || returnSequences === false) return false;
   return layer.inboundNodes[tensor.nodeIndex]?.inputTensors.some(masked) ?? false;
+}
+
+/**
+ * Gives the mask [batch, time] that comes with its input as a tensor of its own, 1 where the mask lets see: tfjs tells a
+ * layer of several inputs the mask of the first alone.
+ */
+class ArrivingMask extends tf.layers.Layer {
+  static readonly className = "ArrivingMask";
+
+  override call(_: tf.Tensor | tf.Tensor[], kwargs: tf.serialization.ConfigDict): tf.Tensor {
+    return tf.tidy(() => tf.cast(kwargs.mask as unknown as tf.Tensor, "float32"));
+  }
+
+  override computeOutputShape(inputShape: tf.Shape): tf.Shape {
+    return inputShape.slice(0, 2);
+  }
+}
+
+export const MASKS = { ArrivingMask };
+
+/** Inputs of a call, each under the name of the call argument that it is. */
+export interface Operands {
+  readonly inputs: readonly tf.SymbolicTensor[];
+  readonly names: readonly string[];
+}
+
+/**
+ * The operands with masks of the named ones among them that come with one, as inputs "<name>Mask". A tensor that is the
+ * first input needs none.
+ */
+export function withMasks(layer: Layer, { inputs, names }: Operands, of: readonly string[]): Operands {
+  const missing = of.flatMap((name) => {
+    const tensor = inputs[names.indexOf(name)];
+    if (!tensor || tensor === inputs[0] || names.includes(`${name}Mask`) || !masked(tensor)) return [];
+    const mask = new ArrivingMask({ name: `${layer.name}_${name}_mask` }).apply(tensor);
+    return [{ name: `${name}Mask`, mask: mask as tf.SymbolicTensor }];
+  });
+  return {
+    inputs: [...inputs, ...missing.map(({ mask }) => mask)],
+    names: [...names, ...missing.map(({ name }) => name)],
+  };
 }

@@ -99,7 +99,7 @@ def made(case, k):
     values = []
     for n, i in enumerate(given):
         x = i.low + (i.high - i.low) * unit(f"input:{n}", (case.batch, *i.shape))
-        values.append((np.floor(x) if "int" in i.dtype else x).astype(i.dtype))
+        values.append((x if "float" in i.dtype else np.floor(x)).astype(i.dtype))
     return k.Model(tensors, outputs, name="model"), given, values
 
 

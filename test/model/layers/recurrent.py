@@ -3,7 +3,6 @@
 from cases import Case, Input, graph, write
 
 BOTH = ("keras3", "keras2")
-TWO = ("keras2",)
 # Words of which the first and the last of some sequences are masked.
 WORDS = Input((6,), 0, 3, "int32")
 
@@ -41,12 +40,12 @@ CASES = [
     Case("GRU without bias", layer("GRU", 3, use_bias=False), SEQUENCE, BOTH),
     Case("RNN of a cell", lambda k: k.layers.RNN(k.layers.GRUCell(3), return_sequences=True), SEQUENCE, BOTH),
     graph("RNN of stacked cells", stacked, SEQUENCE, writers=BOTH),
-    graph("states from one layer to another", states, [(5, 4), (3, 4)], writers=TWO),
-    graph("masked SimpleRNN", masked(layer("SimpleRNN", 3, return_sequences=True)), [WORDS], writers=TWO),
-    graph("masked LSTM", masked(layer("LSTM", 3, return_sequences=True, return_state=True)), [WORDS], writers=TWO),
-    graph("masked GRU, backwards", masked(layer("GRU", 3, go_backwards=True, return_sequences=True)), [WORDS], writers=TWO),
-    graph("masked LSTM with zeros at masked steps", masked(layer("LSTM", 3, zero_output_for_mask=True, return_sequences=True)), [WORDS], writers=TWO),
-    graph("masked GRU, last output", masked(layer("GRU", 3)), [WORDS], writers=TWO),
+    graph("states from one layer to another", states, [(5, 4), (3, 4)], writers=BOTH),
+    graph("masked SimpleRNN", masked(layer("SimpleRNN", 3, return_sequences=True)), [WORDS], writers=("keras2",)),
+    graph("masked LSTM", masked(layer("LSTM", 3, return_sequences=True, return_state=True)), [WORDS], writers=("keras2",)),
+    graph("masked GRU, backwards", masked(layer("GRU", 3, go_backwards=True, return_sequences=True)), [WORDS], writers=("keras2",)),
+    graph("masked LSTM with zeros at masked steps", masked(layer("LSTM", 3, zero_output_for_mask=True, return_sequences=True)), [WORDS], writers=("keras2",)),
+    graph("masked GRU, last output", masked(layer("GRU", 3)), [WORDS], writers=("keras2",)),
 ]
 
 write("recurrent", CASES)
