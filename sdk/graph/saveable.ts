@@ -23,6 +23,14 @@ export function checkSaveable(model: tf.LayersModel): void {
 }
 
 function checkLayer(layer: Layer, kind: LayerClass): void {
+  if (layer instanceof tf.LayersModel) {
+    throw unsaveable(
+      layer,
+      "models that are graphs of layers",
+      `class ${kind.name} with a call of its own`,
+      "Make it a layer: a class that extends tf.layers.Layer, and holds its layers.",
+    );
+  }
   const registered: unknown = tf.serialization.SerializationMap.getMap().classNameMap[kind.className]?.[0];
   if (!Object.hasOwn(kind, "className") || registered !== kind) {
     throw unsaveable(

@@ -371,6 +371,18 @@ describe("a plan is refused before any work where its result could not be saved"
     );
   });
 
+  it("models with a call of their own", () => {
+    class Own extends tf.Sequential {
+      override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+        return tf.mul(only(super.call(inputs, {})), 3);
+      }
+    }
+    const own = new Own({ name: "own", layers: [l.dense({ units: 4, inputShape: [4] })] });
+    expect(() => autoqnn(around(own))).toThrow(
+      /class Own with a call of its own at layer "own".*extends tf\.layers\.Layer/,
+    );
+  });
+
   it("but not where it can be", () => {
     expect(nodeIds(autoqnn(around(new Complete({ name: "odd", width: 3 }))).graph)).toContain("odd/kernel");
   });

@@ -17,3 +17,10 @@ export function isStock(name: string): boolean {
   const registry = tf.serialization.SerializationMap.getMap().classNameMap;
   return !Object.hasOwn(registry, name) || registry[name] === REGISTERED[name];
 }
+
+const CLASSES = new Set<unknown>(Object.values(REGISTERED).map(([kind]) => kind));
+
+/** Whether a class is one that tfjs registers itself. */
+export function isOfTfjs(kind: unknown): boolean {
+  return CLASSES.has(kind);
+}
