@@ -1,3 +1,5 @@
+import { Operation } from "../model/operations/operation.js";
+import type { Layer } from "./layers.js";
 import { products, size } from "./macs.js";
 import type { Call, Plan } from "./plan.js";
 import { type Observation, probe } from "./probe.js";
@@ -23,6 +25,8 @@ export interface Edge {
   readonly tensor: number;
   /** Position in `calls`. */
   readonly call: number;
+  /** Why its values are no factors, where they are none. */
+  readonly apart: string | undefined;
 }
 
 /** Multiply-accumulates per sample of a call in which a variable meets an edge, or (absent) a tensor inside the layer. */
@@ -35,6 +39,8 @@ export interface Product {
 export interface LayerCall {
   readonly layer: string;
   readonly className: string;
+  /** Whether its result is made as the values of its input arrive: value by value, or under other dimensions. */
+  readonly streams: boolean;
   /** Ids of its input edges. */
   readonly inputs: readonly string[];
   /** Positions in `tensors`. */
@@ -63,6 +69,39 @@ const MOVES = new Set([
   "Rescaling",
 ]);
 
+/** Layers that work value by value, or only rename dimensions: their result is made as the values arrive. */
+const STREAMED = new Set([
+  "Activation",
+  "ReLU",
+  "LeakyReLU",
+  "PReLU",
+  "ELU",
+  "ThresholdedReLU",
+  "BatchNormalization",
+  "Dropout",
+  "SpatialDropout1D",
+  "GaussianNoise",
+  "GaussianDropout",
+  "AlphaDropout",
+  "Masking",
+  "Rescaling",
+  "Flatten",
+  "Reshape",
+]);
+
+/** Classes whose inputs are positions in a table. */
+const LOOKUPS = new Set(["Embedding"]);
+
+const moves = (layer: Layer): boolean =>
+  layer instanceof Operation ? layer.moves : MOVES.has(layer.getClassName());
+const streams = (layer: Layer): boolean =>
+  layer instanceof Operation ? layer.streams : STREAMED.has(layer.getClassName());
+const apart = (layer: Layer, input: number): string | undefined => {
+  if (LOOKUPS.has(layer.getClassName())) return "integers: positions in a table";
+  const factor = !(layer instanceof Operation) || layer.computesWith(input);
+  return factor ? undefined : "a condition, or positions";
+};
+
 /** The calls of a plan with names, sizes and operation counts; dimensions left open count as `open`. */
 export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>, open: number): Calls {
   const shapes = plan.slots.map(({ shape }) => shape.slice(1).map((n) => (n === null || n < 0 ? open : n)));
@@ -86,13 +125,14 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
   };
   const record = (call: Call): void => {
     const { layer, path, inputs, outputs } = call;
-    const own = inputs.map((slot) =>
+    const own = inputs.map((slot, i) =>
       Object.freeze({
         id: nameEdge(path),
         layer: path,
         shape: shapeAt(slot),
         tensor: tensorAt.get(slot)!,
         call: calls.length,
+        apart: apart(layer, i),
       }),
     );
     const className = layer.getClassName();
@@ -106,11 +146,12 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         inputs: inputs.map(shapeAt),
         outputs: outputs.map(shapeAt),
       });
-    const moved = MOVES.has(className) && own.every((edge) => tensors[edge.tensor]!.modelInput);
+    const moved = moves(layer) && own.every((edge) => tensors[edge.tensor]!.modelInput);
     edges.push(...own);
     calls.push({
       layer: path,
       className,
+      streams: streams(layer),
       inputs: own.map((edge) => edge.id),
       outputs: outputs.map((slot) => make(slot, calls.length, moved)),
       products: local.map(({ weight, input, macs }) => ({

@@ -8,9 +8,6 @@ import { select } from "./names.js";
 import type { Plan } from "./plan.js";
 import { type HeldVariable, type Read, readsOf } from "./variables.js";
 
-/** Classes whose inputs are positions in a table. */
-const LOOKUPS = new Set(["Embedding"]);
-
 export interface Edges extends Calls {
   readonly nodes: readonly QuantizingNode[];
   readonly leftAlone: readonly LeftAlone[];
@@ -57,7 +54,7 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
     if (!owners.has(edge.layer)) return "its layer owns no quantized weight";
     const { observed, inputs } = calls[edge.call]!;
     if (observed && !observed.inputs.has(inputs.indexOf(edge.id))) return "its layer does not use it";
-    if (LOOKUPS.has(calls[edge.call]!.className)) return "integers: positions in a table";
+    if (edge.apart) return edge.apart;
     if (tensors[edge.tensor]!.modelInput && !options.quantizeInput) return "model input: already 8-bit data";
     return ownReasons(edge.id);
   };

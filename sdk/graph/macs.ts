@@ -1,3 +1,4 @@
+import type { Operation } from "../model/operations/operation.js";
 import { fields, type Layer } from "./layers.js";
 
 /** Multiply-accumulates of one layer call in which weight `weight` (name inside its layer) meets input `input`. */
@@ -91,6 +92,10 @@ const timeDistributed: Count = (call) => {
   return products(inner).map((product) => ({ ...product, macs: steps * product.macs }));
 };
 
+const operation: Count = ({ layer, inputs }) => [
+  ...(layer as Operation).products(inputs.map((shape) => [1, ...shape])),
+];
+
 const COUNTS: Readonly<Record<string, Count>> = {
   Dense: dense,
   Conv1D: convolution,
@@ -111,6 +116,7 @@ const COUNTS: Readonly<Record<string, Count>> = {
   Bidirectional: bidirectional,
   ConvLSTM2D: convolutionalRecurrent,
   TimeDistributed: timeDistributed,
+  Operation: operation,
 };
 
 /**

@@ -22,26 +22,6 @@ interface Copy {
   readonly to: number;
 }
 
-/** Layers that work value by value, or only rename dimensions: their result is made as the values arrive. */
-const STREAMED = new Set([
-  "Activation",
-  "ReLU",
-  "LeakyReLU",
-  "PReLU",
-  "ELU",
-  "ThresholdedReLU",
-  "BatchNormalization",
-  "Dropout",
-  "SpatialDropout1D",
-  "GaussianNoise",
-  "GaussianDropout",
-  "AlphaDropout",
-  "Masking",
-  "Rescaling",
-  "Flatten",
-  "Reshape",
-]);
-
 /** Bits of one sample's pass. */
 export interface Memory {
   /** All weights and the largest sum of live activations: what the pass needs at least. */
@@ -149,7 +129,7 @@ function copiesOf(graph: QuantizedGraph): Copy[] {
   const streamed = graph.tensors.map(({ output }, t): boolean => {
     const [reader, other] = readers.get(t) ?? [];
     if (!reader || other || output || nodes.has(reader.id)) return false;
-    return STREAMED.has(graph.calls[reader.call]!.className);
+    return graph.calls[reader.call]!.streams;
   });
   // The call during which a tensor begins to fill: for a streamed chain, the one before the chain. Sources come first.
   const start: number[] = [];

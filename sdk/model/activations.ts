@@ -94,6 +94,12 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 };
 
+/** The function `name` of the table above, with Keras's defaults for the options that are not given. */
+export function activate(name: string, x: tf.Tensor, options: Options = {}): tf.Tensor {
+  const { compute, options: defaults } = ROWS[name]!;
+  return compute(x, { ...defaults, ...options });
+}
+
 /** Names that mean the same function. */
 const SAME: Readonly<Record<string, string>> = { silu: "swish", hard_swish: "hard_silu" };
 

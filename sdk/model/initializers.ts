@@ -1,4 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
+import { type HostArray, tensorOfArray } from "./operations/arguments.js";
+
+type Initializer = Parameters<tf.layers.Layer["addWeight"]>[3];
 
 /**
  * Stands for an initializer whose values would be overwritten at once by those of the file: gives zeros, and is saved
@@ -34,3 +37,19 @@ tf.serialization.registerClass(Deferred);
 export function deferred(original: Record<string, unknown>): Record<string, unknown> {
   return { class_name: Deferred.className, config: { original } };
 }
+
+const GIVEN = new WeakSet<object>();
+
+/** A variable that `make` adds with these values, so that no file need hold them; zeros where there are none. */
+export function given(
+  values: HostArray | undefined,
+  make: (start: Initializer) => tf.LayerVariable,
+): tf.LayerVariable {
+  const start = { apply: (shape: number[]) => (values ? tensorOfArray(values) : tf.zeros(shape)) };
+  const variable = make(start as unknown as Initializer);
+  if (values) GIVEN.add(variable);
+  return variable;
+}
+
+/** Whether the variable has its values from the topology itself. */
+export const isGiven = (variable: object): boolean => GIVEN.has(variable);

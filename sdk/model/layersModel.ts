@@ -9,11 +9,18 @@ import type { Source } from "./source.js";
 type Specs = tf.io.WeightsManifestEntry[];
 
 /** Writes the values that the weights manifest of a model.json names, found in the files beside it, into the model. */
-export async function fillFromManifest(
-  model: tf.LayersModel,
+export function fillFromManifest(model: tf.LayersModel, manifest: unknown, from: Source): Promise<void> {
+  return withManifest(manifest, from, (entries) =>
+    assign(match(slots(model), entries, ["name", "owner"], from.location), from.location),
+  );
+}
+
+/** What `body` makes of the tensors that a weights manifest names, which it can read until it returns. */
+export async function withManifest<T>(
   manifest: unknown,
   from: Source,
-): Promise<void> {
+  body: (entries: readonly Entry[]) => T,
+): Promise<T> {
   if (!Array.isArray(manifest)) {
     throw badModel(
       "a list as weightsManifest",
@@ -35,7 +42,7 @@ export async function fillFromManifest(
       }
       entries.push(...groupEntries(joined(parts), specs, paths, from.location));
     }
-    assign(match(slots(model), entries, ["name", "owner"], from.location), from.location);
+    return body(entries);
   } finally {
     for (const shard of shards) shard.close();
   }

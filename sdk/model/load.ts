@@ -1,11 +1,13 @@
 import type * as tf from "@tensorflow/tfjs";
 import { badModel } from "./badModel.js";
 import { type Bytes, copy } from "./bytes.js";
-import { isConfig, show } from "./config.js";
+import { type Config, isConfig, show } from "./config.js";
+import { fromGraph } from "./graphModel/graphModel.js";
 import { h5 } from "./h5.js";
 import { keras } from "./keras.js";
-import { elementsOf, fillFromManifest } from "./layersModel.js";
+import { elementsOf, fillFromManifest, withManifest } from "./layersModel.js";
 import { type ModelFile, parse } from "./modelFile.js";
+import { intoArray } from "./operations/arguments.js";
 import { checkWeights } from "./slots.js";
 import { type Source, source } from "./source.js";
 import { build } from "./topology.js";
@@ -62,9 +64,7 @@ async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
   const outer = isConfig(json) ? json : {};
   const inner = outer.modelTopology ?? json;
   if (outer.format === "graph-model" || (isConfig(inner) && "node" in inner)) {
-    const hint =
-      "Its layers are gone: convert the Keras model with --output_format=tfjs_layers_model, or give the .keras file.";
-    throw badModel("a layers model", "a graph model", from.location, hint);
+    return fromGraphJson(outer, inner, from);
   }
   const topology = isConfig(inner) && "model_config" in inner ? inner.model_config : inner;
   if (!isConfig(topology) || !("class_name" in topology)) {
@@ -79,6 +79,17 @@ async function fromJson(json: unknown, from: Source): Promise<tf.LayersModel> {
   );
   if (weightsManifest === undefined) return model;
   return filled(model, () => fillFromManifest(model, weightsManifest, from));
+}
+
+async function fromGraphJson(outer: Config, topology: unknown, from: Source): Promise<tf.LayersModel> {
+  const weights = await withManifest(
+    outer.weightsManifest,
+    from,
+    (entries) => new Map(entries.map(({ name, tensor }) => [name, intoArray(tensor())])),
+  );
+  const metadata = isConfig(outer.userDefinedMetadata) ? outer.userDefinedMetadata : {};
+  const signature = outer.signature ?? metadata.signature;
+  return filled(fromGraph({ topology, signature, weights }, from.location), async () => {});
 }
 
 async function filled(model: tf.LayersModel, fill: () => Promise<void>): Promise<tf.LayersModel> {

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
 import { badModel } from "./badModel.js";
+import { isGiven } from "./initializers.js";
 import { isWhole, type NumberName } from "./numbers.js";
 
 type Layer = tf.layers.Layer;
@@ -137,7 +138,7 @@ export function match(
       }
     }
   }
-  const missing = free.filter((slot) => !pairs.has(slot)).map((slot) => slot.name);
+  const missing = free.filter((slot) => !pairs.has(slot) && !isGiven(slot.variable)).map((slot) => slot.name);
   const surplus = new Set([...left.values()].flatMap((alike) => [...alike.keys()]));
   refuseLeftovers(
     missing,

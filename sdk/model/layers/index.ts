@@ -1,7 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
+import { OPERATION } from "../operations/operation.js";
 import { ATTENTION } from "./attention.js";
+
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { CONVOLUTIONS } from "./convolution.js";
+
 import { EINSUM } from "./einsumDense.js";
 import { MASKS } from "./masks.js";
 import { HEAD_ATTENTION } from "./multiHeadAttention.js";
@@ -25,6 +28,7 @@ export const LAYERS: LayerClasses = {
   ...HEAD_ATTENTION,
   ...MASKS,
   ...NORMALIZATIONS,
+  ...OPERATION,
   ...RECURRENT,
   ...SPECTRAL_NORMALIZATIONS,
   ...STANDARDIZATIONS,
