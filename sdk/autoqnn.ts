@@ -123,15 +123,11 @@ const CALIBRATION_BATCHES = 8;
  *   .generate();
  */
 export function autoqnn(model: tf.LayersModel, options: AutoqnnOptions = {}): Start {
-  const { exclude, pin, quantizeInput, seed, batchSize, activations } = checked(
-    PlanOptions,
-    options,
-    "autoqnn",
-  );
+  const { data: _, seed, batchSize, activations, ...edges } = checked(PlanOptions, options, "autoqnn");
   checkWeights(model);
   checkSaveable(model);
   const { data } = options;
-  const graph = quantizedGraph(model, { exclude, pin, quantizeInput });
+  const graph = quantizedGraph(model, edges);
   const bench = once(async () =>
     openWorkbench(await engine(), graph, data ?? missingData(), { seed, batchSize }),
   );

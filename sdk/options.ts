@@ -55,6 +55,8 @@ export const PlanOptions = z.strictObject({
     .record(z.string(), z.strictObject({ scheme: pinned.exactOptional(), bits: bitwidth.exactOptional() }))
     .default({}),
   quantizeInput: z.boolean().default(false),
+  recurrentState: z.boolean().default(false),
+  attentionProducts: z.boolean().default(false),
   /** "range-aware": inputs that are never negative get unsigned quantizers; "reference": signed ones everywhere. */
   activations: z.enum(["range-aware", "reference"]).default("range-aware"),
 });

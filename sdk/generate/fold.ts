@@ -1,4 +1,4 @@
-import { type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
+import { EVERY_EDGE, type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
 import { bypassed, type Leaf, leavesOf } from "../model/bypass.js";
 import type { Config } from "../model/config.js";
 import { build, topologyOf } from "../model/topology.js";
@@ -68,7 +68,7 @@ export async function fold(
   const options = new Map(folded.map(({ into, biased }) => [into, biased]));
   const model = build(bypassed(topology, removed, options), graph.model.name, Number.POSITIVE_INFINITY);
   return {
-    graph: like(graph, quantizedGraph(model, { minimumRank: 0, quantizeInput: true })),
+    graph: like(graph, quantizedGraph(model, EVERY_EDGE)),
     snapshot: { ...snapshot, variables },
     factors,
     outcomes,

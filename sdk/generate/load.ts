@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
-import { type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
+import { EVERY_EDGE, type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
 import { build } from "../model/topology.js";
 import { type Artifact, FILES, type Manifest, manifest as schema, sha256, VERSION } from "./artifact.js";
 import { QuantizedModel } from "./quantizedModel.js";
@@ -133,7 +133,7 @@ function rebuild(path: string, { topology, nodes, floating }: Manifest): Quantiz
   const weights = [...nodes.filter(({ kind }) => kind === "weight"), ...floating];
   const elements = weights.reduce((sum, { shape }) => sum + product(shape), 0);
   const model = build(topology, path, elements);
-  return quantizedGraph(model, { minimumRank: 0, quantizeInput: true });
+  return quantizedGraph(model, EVERY_EDGE);
 }
 
 function checkVariables(path: string, { nodes, floating }: Manifest, graph: QuantizedGraph): void {

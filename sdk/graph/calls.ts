@@ -1,4 +1,5 @@
 import { Operation } from "../model/operations/operation.js";
+import { type HeldEdge, innerEdges } from "./inner.js";
 import type { Layer } from "./layers.js";
 import { products, size } from "./macs.js";
 import type { Call, Plan } from "./plan.js";
@@ -29,7 +30,21 @@ export interface Edge {
   readonly apart: string | undefined;
 }
 
-/** Multiply-accumulates per sample of a call in which a variable meets an edge, or (absent) a tensor inside the layer. */
+/** An edge inside a layer call; see `InnerEdge`. */
+export interface CallInnerEdge {
+  readonly id: string;
+  readonly layer: string;
+  /** Of all values of a sample: with the steps before the shape of one, where there are several. */
+  readonly shape: readonly number[];
+  /** Position in `calls`. */
+  readonly call: number;
+  readonly held: HeldEdge;
+}
+
+/**
+ * Multiply-accumulates per sample of a call in which two factors meet, by their ids: a variable or an inner edge, and an
+ * edge or (absent) a tensor inside the layer.
+ */
 export interface Product {
   readonly weight: string;
   readonly input?: string;
@@ -54,6 +69,7 @@ export interface LayerCall {
 export interface Calls {
   readonly calls: readonly LayerCall[];
   readonly edges: readonly Edge[];
+  readonly inner: readonly CallInnerEdge[];
   readonly tensors: readonly GraphTensor[];
 }
 
@@ -98,6 +114,8 @@ const streams = (layer: Layer): boolean =>
   layer instanceof Operation ? layer.streams : STREAMED.has(layer.getClassName());
 const apart = (layer: Layer, input: number): string | undefined => {
   if (LOOKUPS.has(layer.getClassName())) return "integers: positions in a table";
+  const { operands } = layer as { readonly operands?: readonly string[] };
+  if (/mask$/i.test(operands?.[input] ?? "")) return "a mask";
   const factor = !(layer instanceof Operation) || layer.computesWith(input);
   return factor ? undefined : "a condition, or positions";
 };
@@ -117,6 +135,8 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
 
   const calls: LayerCall[] = [];
   const edges: Edge[] = [];
+  const inner: CallInnerEdge[] = [];
+  const times = new Map<string, number>();
   const counters = new Map<string, number>();
   const nameEdge = (layer: string): string => {
     const n = counters.get(layer) ?? 0;
@@ -132,7 +152,18 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         shape: shapeAt(slot),
         tensor: tensorAt.get(slot)!,
         call: calls.length,
-        apart: apart(layer, i),
+        apart: plan.slots[slot]!.dtype === "bool" ? "a mask" : apart(layer, i),
+      }),
+    );
+    const time = times.get(path) ?? 0;
+    times.set(path, time + 1);
+    const within = innerEdges(layer, inputs.map(shapeAt)).map((held) =>
+      Object.freeze({
+        id: time === 0 ? `${path}/${held.name}` : `${path}/${held.name}:${time}`,
+        layer: path,
+        shape: held.steps > 1 ? [held.steps, ...held.shape] : held.shape,
+        call: calls.length,
+        held,
       }),
     );
     const className = layer.getClassName();
@@ -148,17 +179,35 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
       });
     const moved = moves(layer) && own.every((edge) => tensors[edge.tensor]!.modelInput);
     edges.push(...own);
+    inner.push(...within);
+    const variable = (name: string): string | undefined =>
+      read.find((known) => known.name === name)?.variable.name;
+    const factor = (name: string): string =>
+      within.find(({ held }) => held.name === name)?.id ?? variable(name) ?? `${path}/${name}`;
+    const met = within.flatMap(({ id, held }) =>
+      held.meets.map(({ factor: name, macs }) => ({
+        weight: factor(name),
+        input: id,
+        macs: macs * held.steps,
+      })),
+    );
+    const covered = new Set(met.map(({ weight }) => weight));
     calls.push({
       layer: path,
       className,
       streams: streams(layer),
       inputs: own.map((edge) => edge.id),
       outputs: outputs.map((slot) => make(slot, calls.length, moved)),
-      products: local.map(({ weight, input, macs }) => ({
-        weight: read.find(({ name }) => name === weight)!.variable.name,
-        ...(input !== undefined && { input: own[input]!.id }),
-        macs,
-      })),
+      products: [
+        ...local
+          .map(({ weight, input, macs }) => ({
+            weight: variable(weight)!,
+            ...(input !== undefined && { input: own[input]!.id }),
+            macs,
+          }))
+          .filter(({ weight, input }) => input !== undefined || !covered.has(weight)),
+        ...met,
+      ],
       ...(observed && { observed }),
     });
   };
@@ -167,5 +216,5 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
     else tensorAt.set(step.to, tensorAt.get(step.from)!);
   }
   for (const slot of plan.outputs) tensors[tensorAt.get(slot)!]!.output = true;
-  return { calls, edges, tensors };
+  return { calls, edges, inner, tensors };
 }

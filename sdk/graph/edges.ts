@@ -1,6 +1,6 @@
 import { AutoqnnError } from "../errors.js";
 import { bitsOf } from "../staircase/schemes.js";
-import { type Calls, callsOf, type Edge } from "./calls.js";
+import { type CallInnerEdge, type Calls, callsOf, type Edge } from "./calls.js";
 import type { GraphOptions, LeftAlone, Pin, QuantizingNode } from "./graph.js";
 import { groups } from "./groups.js";
 import { size } from "./macs.js";
@@ -16,8 +16,10 @@ export interface Edges extends Calls {
 /** Follows the plan on shapes alone and decides for each weight and each input of a call whether it is a node. */
 export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options: GraphOptions): Edges {
   const reads = readsOf(plan, variables);
-  const { calls, edges, tensors } = callsOf(plan, reads, options.openDimension ?? 1);
-  const excluded = exclusions(options, [...variables.map((v) => v.name), ...edges.map((e) => e.id)]);
+  const { calls, edges, inner, tensors } = callsOf(plan, reads, options.openDimension ?? 1);
+  const names = [...variables.map((v) => v.name), ...[...edges, ...inner].map((e) => e.id)];
+  refuseTwins(names);
+  const excluded = exclusions(options, names);
   const called = tally(calls.map(({ layer }) => [layer, 1] as const));
   const consumers = tally(
     [...reads].flatMap(([layer, own]) =>
@@ -59,18 +61,25 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
     return ownReasons(edge.id);
   };
 
+  const innerReason = ({ id, layer, held: { option } }: CallInnerEdge): string | undefined => {
+    if (option && !options[option]) return `inside its layer: see the option ${option}`;
+    if (!option && !owners.has(layer)) return "its layer owns no quantized weight";
+    return ownReasons(id);
+  };
+
   const nodes: QuantizingNode[] = [];
   const leftAlone: LeftAlone[] = [];
   const sort = (
     base: Pick<QuantizingNode, "id" | "kind" | "layer" | "shape">,
     reason: string | undefined,
-    rest: Pick<QuantizingNode, "consumers" | "variable">,
+    rest: Pick<QuantizingNode, "consumers" | "variable" | "steps">,
   ): void => {
     if (reason) leftAlone.push(Object.freeze({ ...base, reason }));
     else nodes.push({ ...base, elements: size(base.shape), macs: macs.get(base.id) ?? 0, ...rest });
   };
   const variablesAt = groups(variables, (v) => v.layer);
   const edgesAt = groups(edges, (edge) => edge.layer);
+  const innerAt = groups(inner, (edge) => edge.layer);
   for (const layer of new Set([...called.keys(), ...variablesAt.keys()])) {
     for (const v of variablesAt.get(layer) ?? []) {
       const base = { id: v.name, kind: "weight" as const, layer, shape: v.shape };
@@ -81,8 +90,25 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
       const base = { id: edge.id, kind: "input" as const, layer, shape: edge.shape };
       sort(base, inputReason(edge), { consumers: 1 });
     }
+    for (const edge of innerAt.get(layer) ?? []) {
+      const base = { id: edge.id, kind: "input" as const, layer, shape: edge.shape };
+      const { steps } = edge.held;
+      sort(base, innerReason(edge), { consumers: 1, ...(steps > 1 && { steps }) });
+    }
   }
-  return { nodes: pinned(nodes, options), leftAlone, calls, edges, tensors };
+  return { nodes: pinned(nodes, options), leftAlone, calls, edges, inner, tensors };
+}
+
+/** Two edges of one name: a layer that declares an inner edge under the name of a weight, or twice. */
+function refuseTwins(names: readonly string[]): void {
+  const seen = new Set<string>();
+  const twin = names.find((name) => seen.has(name) || !seen.add(name));
+  if (twin === undefined) return;
+  throw new AutoqnnError(
+    "bad-model",
+    `Expected names of inner edges that nothing else in their layer has, received "${twin}" twice.`,
+    "Rename the edge in innerEdges() of its layer, and where call() passes it to enter().",
+  );
 }
 
 /** The names of the variables that some call uses; a layer that is built in uses all that it reads. */

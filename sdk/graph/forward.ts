@@ -1,10 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
-import type { Edge } from "./calls.js";
+import type { CallInnerEdge, Edge } from "./calls.js";
 import type { ForwardOptions, QuantizedGraph, QuantizingNode } from "./graph.js";
+import { groups } from "./groups.js";
+import { enterInner } from "./inner.js";
 import { type Activation, softmaxOf, toList, within } from "./layers.js";
-import { patches } from "./patches.js";
+import { type Patches, patches } from "./patches.js";
 import type { Call, Plan } from "./plan.js";
 import { type BatchMoments, dropMasks, momentCalls, trainingCalls } from "./training.js";
 import { type HeldVariable, standIn } from "./variables.js";
@@ -28,8 +30,10 @@ export function forwardOf(
   plan: Plan,
   variables: readonly HeldVariable[],
   edges: readonly Edge[],
+  inner: readonly CallInnerEdge[],
   nodes: ReadonlyMap<string, QuantizingNode>,
 ): QuantizedGraph["forward"] {
+  const innerAt = groups(inner, (edge) => edge.call);
   const held = [...plan.leaves.values()].flatMap(within);
   const names = new Map(variables.map(({ holder, name }) => [holder, name]));
 
@@ -69,7 +73,7 @@ export function forwardOf(
       if (options.training) trainingCalls(held, options.seed, instances);
       if (options.batchMoments) momentCalls(held, names, instances, measured);
 
-      const outputs = run(plan, list, edges, nodes, options);
+      const outputs = run(plan, list, edges, innerAt, nodes, options);
       const updates: TensorMap = Object.fromEntries(
         [...written].map(([name, tensor]) => [name, tensor.clone()]),
       );
@@ -91,6 +95,7 @@ function run(
   plan: Plan,
   inputs: readonly tf.Tensor[],
   edges: readonly Edge[],
+  innerAt: ReadonlyMap<number, readonly CallInnerEdge[]>,
   nodes: ReadonlyMap<string, QuantizingNode>,
   options: ForwardOptions,
 ): tf.Tensor[] {
@@ -102,7 +107,7 @@ function run(
   plan.inputs.forEach((slot, i) => void put(slot, inputs[i]!));
   // tfjs's executor hands one such object from layer to layer, and layers leave masks and states in it.
   const kwargs: Kwargs = { training: options.training };
-  let edge = 0;
+  let [edge, call] = [0, 0];
   for (const step of plan.steps) {
     if (step.kind === "crossing") {
       const { made, logits } = flows.get(step.from)!;
@@ -117,7 +122,17 @@ function run(
       const node = nodes.get(edges[edge++]!.id);
       return node ? options.quantize(node, x) : x;
     });
-    const { outputs, logits } = apply(step, quantized, kwargs, options.logits ?? false);
+    const inside = innerAt.get(call++) ?? [];
+    const held = patches();
+    enterInner(
+      inside.map((each) => each.held),
+      (edge, x) => {
+        const node = nodes.get(inside.find((each) => each.held === edge)!.id);
+        return node ? options.quantize(node, x) : x;
+      },
+      held,
+    );
+    const { outputs, logits } = apply(step, quantized, kwargs, options.logits ?? false, held);
     const mask = step.layer.supportsMasking
       ? step.layer.computeMask(received, masks as unknown as tf.Tensor[])
       : undefined;
@@ -136,15 +151,16 @@ function apply(
   inputs: tf.Tensor[],
   kwargs: Kwargs,
   wantLogits: boolean,
+  held: Patches,
 ): { outputs: tf.Tensor[]; logits?: tf.Tensor } {
   const softmax = wantLogits ? softmaxOf(layer) : undefined;
-  if (!softmax) return { outputs: toList(layer.apply(inputs, kwargs) as tf.Tensor | tf.Tensor[]) };
-  const held = patches();
   const identity: Activation = { apply: (x) => x, getClassName: () => "linear" };
-  held.set(softmax.holder, softmax.field, softmax.field === "softmax" ? identity.apply : identity);
+  if (softmax) {
+    held.set(softmax.holder, softmax.field, softmax.field === "softmax" ? identity.apply : identity);
+  }
   try {
-    const logits = layer.apply(inputs, kwargs) as tf.Tensor;
-    return { outputs: [tf.softmax(logits)], logits };
+    const outputs = toList(layer.apply(inputs, kwargs) as tf.Tensor | tf.Tensor[]);
+    return softmax ? { outputs: [tf.softmax(outputs[0]!)], logits: outputs[0]! } : { outputs };
   } finally {
     held.restore();
   }

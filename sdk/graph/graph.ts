@@ -2,7 +2,7 @@ import type * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { SchemeName } from "../staircase/schemes.js";
-import type { Edge, GraphTensor, LayerCall } from "./calls.js";
+import type { CallInnerEdge, Edge, GraphTensor, LayerCall } from "./calls.js";
 import type { Assigned } from "./costs.js";
 import { edgesOf } from "./edges.js";
 import { forwardOf } from "./forward.js";
@@ -27,6 +27,8 @@ export interface QuantizingNode {
   readonly macs: number;
   /** How many layer calls read it; more than one for the weight of a shared layer. */
   readonly consumers: number;
+  /** How often its tensor passes in one call: once per time step for a hidden state. Absent where that is once. */
+  readonly steps?: number;
   /** For weight nodes the name of the variable, which is the id. */
   readonly variable?: string;
   /** What the option `pin` fixes here. */
@@ -52,6 +54,16 @@ export interface GraphOptions {
   readonly minimumRank?: number;
   /** Also quantize what comes straight from the model's input. Default false: it is 8-bit data already. */
   readonly quantizeInput?: boolean;
+  /**
+   * Also quantize the hidden states of recurrent cells where they enter the recurrent kernel: nodes "lstm/state", and
+   * "gru/reset_state" where the reset gate comes before the kernel. Default false.
+   */
+  readonly recurrentState?: boolean;
+  /**
+   * Also quantize the factors of the products of attention: nodes "attention/query", "attention/key",
+   * "attention/probabilities", "attention/value". Default false.
+   */
+  readonly attentionProducts?: boolean;
   /** Name patterns of edges to leave alone, for example `["conv1/*"]`; * stands for any characters. */
   readonly exclude?: readonly string[];
   /** Name patterns of nodes whose scheme or bitwidth is given: `{ "predictions/*": { bits: 8 } }`. Later patterns win. */
@@ -60,9 +72,20 @@ export interface GraphOptions {
   readonly openDimension?: number;
 }
 
+/** Options by which every edge that may be a node is one. */
+export const EVERY_EDGE: GraphOptions = Object.freeze({
+  minimumRank: 0,
+  quantizeInput: true,
+  recurrentState: true,
+  attentionProducts: true,
+});
+
 export interface ForwardOptions {
   readonly training: boolean;
-  /** Returns the quantized `x`. Called once for every weight node and for every input node of this pass. */
+  /**
+   * Returns the quantized `x`. Called once for every weight node and every input node of this pass; several times, with
+   * what passes at each step, where the node has `steps`.
+   */
   quantize(node: QuantizingNode, x: tf.Tensor): tf.Tensor;
   /** int32 [2]; needed where the model draws random numbers in training (dropout, noise). */
   readonly seed?: tf.Tensor;
@@ -94,6 +117,8 @@ export interface QuantizedGraph {
   /** The layer calls in the order of execution: what `costs.ts` counts. */
   readonly calls: readonly LayerCall[];
   readonly edges: readonly Edge[];
+  /** The edges inside layer calls. */
+  readonly inner: readonly CallInnerEdge[];
   readonly tensors: readonly GraphTensor[];
   /** Clones of the current values by variable name; the caller disposes them. */
   read(): TensorMap;
@@ -137,7 +162,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
   for (const [path, leaf] of plan.leaves) refuseImpure(path, leaf);
   const found = variablesIn(model, plan);
   const byName = new Map(found.map((variable) => [variable.name, variable]));
-  const { nodes, leftAlone, calls, edges, tensors } = edgesOf(plan, found, options);
+  const { nodes, leftAlone, calls, edges, inner, tensors } = edgesOf(plan, found, options);
   const byVariable = new Map(
     nodes.flatMap((node) => (node.variable ? [[node.variable, node] as const] : [])),
   );
@@ -151,6 +176,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
     variables,
     calls,
     edges,
+    inner,
     tensors,
     inputs: model.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
     outputs: model.outputs.map((tensor, i) => ({
@@ -172,7 +198,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
         variable.holder.write(value);
       }
     },
-    forward: forwardOf(plan, found, edges, new Map(nodes.map((node) => [node.id, node]))),
+    forward: forwardOf(plan, found, edges, inner, new Map(nodes.map((node) => [node.id, node]))),
     table: (assigned) => table(graph, assigned),
   };
   return Object.freeze(graph);

@@ -81,8 +81,36 @@ const convolutionalRecurrent: Count = ({ layer, weights, inputs }) => {
 };
 
 const bidirectional: Count = (call) => {
-  const layer = fields<{ forwardLayer: Layer }>(call.layer).forwardLayer;
-  return products({ ...call, layer });
+  const { forwardLayer, backwardLayer } = fields<{ forwardLayer: Layer; backwardLayer: Layer }>(call.layer);
+  return [forwardLayer, backwardLayer].flatMap((layer) => {
+    const weights = call.weights.filter(({ name }) => name.startsWith(`${layer.name}/`));
+    return products({ ...call, layer, weights });
+  });
+};
+
+/** Each label of both factors, as often as its dimension is long. */
+const einsum: Count = ({ layer, weights, inputs }) => {
+  const { equation } = fields<{ equation?: { left: string; right: string } }>(layer);
+  const kernel = weights.find(({ name }) => name === "kernel");
+  if (!equation || !kernel) return [];
+  const sizes = new Map([
+    ...[...equation.left.slice(1)].map((label, i) => [label, inputs[0]![i]!] as const),
+    ...[...equation.right].map((label, i) => [label, kernel.shape[i]!] as const),
+  ]);
+  return [{ weight: "kernel", input: 0, macs: size([...sizes.values()]) }];
+};
+
+/** The projections of what enters; the products inside are inner edges. */
+const headAttention: Count = ({ layer, weights, inputs }) => {
+  const { operands } = fields<{ operands: readonly string[] }>(layer);
+  const at = (name: string): number => operands.slice(0, inputs.length).indexOf(name);
+  return ["query", "key", "value", "gate"].flatMap((part) => {
+    const kernel = weights.find(({ name }) => name === `${part}/kernel`);
+    const own = part === "gate" ? at("query") : at(part);
+    const input = own < 0 ? at("value") : own;
+    const positions = size(inputs[input]!) / last(inputs[input]!);
+    return kernel ? [{ weight: kernel.name, input, macs: positions * size(kernel.shape) }] : [];
+  });
 };
 
 const timeDistributed: Count = (call) => {
@@ -114,6 +142,9 @@ const COUNTS: Readonly<Record<string, Count>> = {
   GRU: recurrent,
   RNN: recurrent,
   Bidirectional: bidirectional,
+  EinsumDense: einsum,
+  MultiHeadAttention: headAttention,
+  GroupedQueryAttention: headAttention,
   ConvLSTM2D: convolutionalRecurrent,
   TimeDistributed: timeDistributed,
   Operation: operation,

@@ -11,6 +11,7 @@ import {
 } from "./costs.js";
 import type { QuantizedGraph } from "./graph.js";
 import { groups } from "./groups.js";
+import { size } from "./macs.js";
 
 /** A stored form of a tensor: codes for one input node, or plain values for all readers without a node. */
 interface Copy {
@@ -41,7 +42,8 @@ export type LiveActivations = Memory;
  * A tensor is stored from the call that makes it to the last call that reads it: as codes of b bits for each input node on
  * it, and once in plain form (32 bits; 8 where it is the model's input) if something without a node reads it or the model
  * returns it. A tensor whose only reader is a layer that works value by value (batch norm, an activation) and has no node
- * there is never stored: that layer's result is made in its place. Weights without a node count 32 bits.
+ * there is never stored: that layer's result is made in its place. What is on an inner edge is stored during its layer's
+ * call, a state once, whatever the number of steps. Weights without a node count 32 bits.
  */
 export function memoryCosts(graph: QuantizedGraph): Cost[] {
   const copies = copiesOf(graph);
@@ -137,7 +139,11 @@ function copiesOf(graph: QuantizedGraph): Copy[] {
     const source = (inputs.get(producer) ?? []).find((edge) => streamed[edge.tensor]);
     start.push(source ? start[source.tensor]! : Math.max(producer, 0));
   }
-  return graph.tensors.flatMap(({ elements, output, modelInput }, t) => {
+  const inside = graph.inner.map(({ id, call, held }): Copy => {
+    const elements = size(held.shape);
+    return { elements, bits: nodes.has(id) ? id : FLOAT_BITS, from: call, to: call };
+  });
+  const between = graph.tensors.flatMap(({ elements, output, modelInput }, t): Copy[] => {
     if (streamed[t]) return [];
     const from = start[t]!;
     const own = readers.get(t) ?? [];
@@ -148,4 +154,5 @@ function copiesOf(graph: QuantizedGraph): Copy[] {
     const to = output ? graph.calls.length - 1 : Math.max(from, ...others.map((edge) => edge.call));
     return [...codes, { elements, bits: modelInput ? INPUT_BITS : FLOAT_BITS, from, to }];
   });
+  return [...between, ...inside];
 }

@@ -4,6 +4,7 @@ import { statistics } from "../engine/ops.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { STATISTICS } from "../staircase/statistics.js";
 import type { Source } from "./data.js";
+import { pool } from "./pool.js";
 import { type Snapshot, toDevice, toHost } from "./snapshot.js";
 import { mapValues, under } from "./state.js";
 
@@ -23,12 +24,18 @@ export async function calibrate(
 ): Promise<Snapshot> {
   const step = engine.compile("calibrate", (inputs) => {
     const seen: Record<string, tf.Tensor> = {};
+    const passing = pool();
     graph.forward(under(inputs, "variable/"), inputs.x!, {
       training: false,
       quantize: (node, x) => {
-        seen[node.id] = statistics(x);
+        if (node.steps) passing.add(node.id, x);
+        // A layer would let go of what is made inside its call.
+        else seen[node.id] = tf.keep(statistics(x));
         return x;
       },
+    });
+    passing.drain((id, values) => {
+      seen[id] = statistics(values);
     });
     return { ...seen, done: tf.scalar(1) };
   });

@@ -8,6 +8,7 @@ import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { countCorrect, crossEntropy } from "./objective.js";
 import type { Policy } from "./policy.js";
+import { pool } from "./pool.js";
 import { relaxed } from "./relax.js";
 import type { Snapshot } from "./snapshot.js";
 import { prefixed, under } from "./state.js";
@@ -85,6 +86,17 @@ export function program(
   const forward = (inputs: TensorMap, mode: Mode, seen: Seen): tf.Tensor => {
     const mixes = policy.mix(under(inputs, "parameter/"), under(inputs, "control/"));
     const scales = quantizers.size > 0 ? tf.unstack(inputs["parameter/scale"]!) : [];
+    const passing = pool();
+    // What passes at every step is quantized alike: by the running vector as it was, which moves when all have passed.
+    const repeated = new Map(
+      graph.nodes.flatMap(({ id, steps }) => {
+        const quantizer = quantizers.get(id);
+        const mix = mixes[id];
+        if (!steps || !quantizer || !mix) return [];
+        const known = inputs[`statistics/${id}`] as tf.Tensor1D;
+        return [[id, quantizer.fit(known, mix.p, mix.active)] as const];
+      }),
+    );
     const { outputs, updates, moments } = graph.forward(under(inputs, "variable/"), inputs.x!, {
       training: mode === "train",
       batchMoments: mode === "measure",
@@ -94,14 +106,20 @@ export function program(
         const quantizer = quantizers.get(node.id);
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
-        const measured = statisticsAt(node, x, quantizer, inputs, mode, seen);
-        const staircase = quantizer.fit(measured, mix.p, mix.active);
+        const ready = repeated.get(node.id);
+        if (ready && mode === "train" && !quantizer.frozen) passing.add(node.id, x);
+        const staircase =
+          ready ?? quantizer.fit(statisticsAt(node, x, quantizer, inputs, mode, seen), mix.p, mix.active);
         const scale = scales[quantizer.index]!;
         // Only training is relaxed: what is evaluated is what will be deployed.
         return mode === "train"
           ? relaxed(rule, x, staircase, scale, inputs["control/ratio"]!)
           : quantize(x, staircase, scale);
       },
+    });
+    passing.drain((id, values) => {
+      const known = inputs[`statistics/${id}`] as tf.Tensor1D;
+      seen.statistics[id] = moved(known, values, quantizers.get(id)!.needed);
     });
     Object.assign(seen.updates, updates);
     for (const [k, { variables, mean, variance, count }] of moments.entries()) {
@@ -180,6 +198,7 @@ export function rangeOf(node: QuantizingNode, signed: boolean): { signed: boolea
 /**
  * The statistic vector that a node's quantizer is laid out for: of a weight, what it is now; of an input, the running
  * vector. In training the running vector moves first, then serves; so evaluation, which freezes it, sees the same quantizer.
+ * (A node whose tensor passes at several steps is none of these: see `repeated`.)
  */
 function statisticsAt(
   node: QuantizingNode,
@@ -193,11 +212,16 @@ function statisticsAt(
   if (frozen) return known;
   if (node.kind === "weight") return statistics(x, needed);
   if (mode !== "train") return known;
-  // What this stage does not need is not measured, and keeps the value that it had.
-  const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
-  const next = tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
+  // A layer would let go of what is made inside its call.
+  const next = tf.keep(moved(known, x, needed));
   seen.statistics[node.id] = next;
-  return next as tf.Tensor1D;
+  return next;
+}
+
+/** The running vector after these values. What a stage does not need is not measured, and keeps the value that it had. */
+function moved(known: tf.Tensor1D, x: tf.Tensor, needed: readonly Statistic[]): tf.Tensor1D {
+  const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
+  return tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
 }
 
 function project(policy: Policy, key: string, value: tf.Tensor): tf.Tensor {

@@ -57,7 +57,7 @@ describe("every layer converts, and the pass without quantization is model.predi
       expect(graph.leftAlone.every(({ reason }) => reason.length > 0)).toBe(true);
       const covered = [...graph.nodes, ...graph.leftAlone].map(({ id }) => id).sort();
       expect(covered).toEqual(
-        [...graph.variables.map((v) => v.name), ...graph.edges.map((e) => e.id)].sort(),
+        [...graph.variables.map((v) => v.name), ...[...graph.edges, ...graph.inner].map((e) => e.id)].sort(),
       );
     },
   );

@@ -63,11 +63,10 @@ const gatesOf = (cell: CellFields, gates: number): number => (cell.implementatio
 const simple: Step = (cell, [x, h], training, enter) => {
   const [input] = dropped(cell, "dropout", x!, 1, training);
   const [state] = dropped(cell, "recurrentDropout", h!, 1, training);
-  const z = tf.add(
-    tf.matMul(input!, cell.kernel.read()),
-    tf.matMul(enter("state", state!), cell.recurrentKernel.read()),
-  );
-  const output = cell.activation.apply(cell.bias ? tf.add(z, cell.bias.read()) : z);
+  const fed = tf.matMul(input!, cell.kernel.read());
+  const biased = cell.bias ? tf.add(fed, cell.bias.read()) : fed;
+  const z = tf.add(biased, tf.matMul(enter("state", state!), cell.recurrentKernel.read()));
+  const output = cell.activation.apply(z);
   return [output, output];
 };
 
