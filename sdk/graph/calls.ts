@@ -173,7 +173,7 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
       observed?.products ??
       products({
         layer,
-        weights: read.map(({ name, variable }) => ({ name, shape: variable.shape })),
+        weights: read.map(({ name, variable: { shape, holder } }) => ({ name, shape, holder })),
         inputs: inputs.map(shapeAt),
         outputs: outputs.map(shapeAt),
       });

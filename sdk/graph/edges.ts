@@ -40,8 +40,9 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
   const weightReason = (v: HeldVariable): string | undefined => {
     if (v.constant) return "a tf.Variable beside the layer's weights, kept as it is";
     if (v.dtype !== "float32") return `${v.dtype} values`;
-    if (v.shape.length < (options.minimumRank ?? 2))
-      return `rank ${v.shape.length}: ${v.short.split("/").at(-1)}`;
+    const own = v.short.split("/").at(-1)!;
+    if (v.shape.length < (options.minimumRank ?? 2)) return `rank ${v.shape.length}: ${own}`;
+    if (options.minimumRank === undefined && own === "bias") return "a bias: added, not multiplied";
     if (!consumers.get(v.name)) return "its layer is not executed";
     if (!used.has(v.name)) return "its layer does not use it";
     return ownReasons(v.name);

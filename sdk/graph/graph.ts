@@ -50,7 +50,10 @@ export interface LeftAlone {
 }
 
 export interface GraphOptions {
-  /** Weights of this rank and above are nodes. Default 2: kernels and embeddings, not biases and scales. */
+  /**
+   * Weights of this rank and above are nodes. Default 2 without biases, which some layers have of rank 2: kernels and
+   * embeddings, not biases and scales.
+   */
   readonly minimumRank?: number;
   /** Also quantize what comes straight from the model's input. Default false: it is 8-bit data already. */
   readonly quantizeInput?: boolean;

@@ -1,5 +1,8 @@
+import type * as tf from "@tensorflow/tfjs";
 import type { Operation } from "../model/operations/operation.js";
-import { fields, type Layer } from "./layers.js";
+import type { Holder } from "./holders.js";
+import { fields, isContainer, type Layer, variablesOf } from "./layers.js";
+import { planOf } from "./plan.js";
 
 /** Multiply-accumulates of one layer call in which weight `weight` (name inside its layer) meets input `input`. */
 export interface LocalProduct {
@@ -12,7 +15,11 @@ export interface LocalProduct {
 /** What is known of a layer call without running it. Shapes without the batch dimension. */
 export interface CallShapes {
   readonly layer: Layer;
-  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly weights: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly holder: Holder;
+  }[];
   readonly inputs: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
 }
@@ -55,10 +62,12 @@ const separable: Count = (call) => {
   ];
 };
 
+const KERNELS = new Set(["kernel", "recurrent_kernel"]);
+
 /** Every matrix once per time step; the first cell's `kernel` meets the input, the others meet states. */
 const recurrent: Count = ({ weights, inputs }) =>
   weights
-    .filter((w) => w.shape.length === 2)
+    .filter((w) => KERNELS.has(segment(w.name)))
     .map((w) => ({
       weight: w.name,
       ...(segment(w.name) === "kernel" && !/RNNCell_[1-9]/.test(w.name) && { input: 0 }),
@@ -123,6 +132,30 @@ const timeDistributed: Count = (call) => {
 const operation: Count = ({ layer, inputs }) => [
   ...(layer as Operation).products(inputs.map((shape) => [1, ...shape])),
 ];
+/** A model inside a wrapper: the calls that it makes. Dimensions that it leaves open itself count 1. */
+const contained = (call: CallShapes, model: tf.LayersModel): LocalProduct[] => {
+  const plan = planOf(model);
+  const crossed = new Map(
+    plan.steps.flatMap((step) => (step.kind === "crossing" ? [[step.to, step.from]] : [])),
+  );
+  const shapes = (slots: readonly number[]): number[][] =>
+    slots.map((slot) => plan.slots[slot]!.shape.slice(1).map((n) => n ?? 1));
+  return plan.steps.flatMap((step) => {
+    if (step.kind === "crossing") return [];
+    const held = new Set<unknown>(variablesOf(step.layer));
+    const weights = call.weights.filter(({ holder }) => held.has(holder));
+    const own = products({
+      layer: step.layer,
+      weights,
+      inputs: shapes(step.inputs),
+      outputs: shapes(step.outputs),
+    });
+    return own.map(({ input, ...product }) => {
+      const at = input === undefined ? -1 : plan.inputs.indexOf(crossed.get(step.inputs[input]!) ?? -1);
+      return at < 0 ? product : { ...product, input: at };
+    });
+  });
+};
 
 const COUNTS: Readonly<Record<string, Count>> = {
   Dense: dense,
@@ -155,5 +188,6 @@ const COUNTS: Readonly<Record<string, Count>> = {
  * (embeddings, normalizations, activations, unknown layers) count none.
  */
 export function products(call: CallShapes): LocalProduct[] {
+  if (isContainer(call.layer)) return contained(call, call.layer);
   return COUNTS[call.layer.getClassName()]?.(call) ?? [];
 }

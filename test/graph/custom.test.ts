@@ -41,8 +41,12 @@ class Mine extends tf.layers.Layer {
 /** front (a Dense) -> the layer -> back (a Dense). */
 function around(layer: tf.layers.Layer): tf.LayersModel {
   const input = tf.input({ shape: [5] });
-  const front = l.dense({ name: "front", units: 4, activation: "relu" }).apply(input);
-  const back = l.dense({ name: "back", units: 2, activation: "softmax" }).apply(layer.apply(front));
+  const kernelInitializer = tf.initializers.randomUniform({ minval: 0.1, maxval: 0.9, seed: 5 });
+  const front = l.dense({ name: "front", units: 4, activation: "relu", kernelInitializer }).apply(input);
+  const kernel = tf.initializers.randomUniform({ minval: -0.9, maxval: 0.9, seed: 6 });
+  const back = l
+    .dense({ name: "back", units: 2, activation: "softmax", kernelInitializer: kernel })
+    .apply(layer.apply(front));
   return tf.model({ inputs: input, outputs: back as tf.SymbolicTensor });
 }
 

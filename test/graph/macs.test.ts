@@ -1,0 +1,80 @@
+import * as tf from "@tensorflow/tfjs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { engine } from "../../sdk/engine/index.js";
+import { quantizedGraph } from "../../sdk/graph/graph.js";
+import { observe } from "../../sdk/graph/observe.js";
+import { models } from "../../sdk/model/index.js";
+import { file } from "../model/files.js";
+import { families, type LayerCase } from "../model/layers/fixture.js";
+import { classes, merges, wirings } from "./models.js";
+
+beforeAll(() => engine());
+
+/** Multiply-accumulates of one sample: what the graph says, and what TensorFlow is asked to do in a pass. */
+async function counts({ topology, inputs }: LayerCase): Promise<{ said: number; done: number }> {
+  const model = await models.load(file("model.json", JSON.stringify(topology)));
+  const graph = quantizedGraph(model);
+  const xs = inputs.map(({ shape, dtype }) => tf.zeros([1, ...shape], dtype));
+  const quantize = (_: unknown, x: tf.Tensor): tf.Tensor => x;
+  const { sight } = observe(new Map(), () =>
+    tf.tidy(() => void graph.forward(graph.read(), xs, { training: false, quantize })),
+  );
+  const done = sight.products.reduce((sum, { macs }) => sum + macs, 0);
+  return { said: graph.table().totals.macs, done };
+}
+
+/** TensorFlow computes these by convolutions that multiply more than they say: by zeros between taps or groups. */
+const COMPOSED = /groups|dilated|Conv3DTranspose/;
+
+/** Every kernel once per position of Keras's output, or of the input where the convolution is transposed. */
+function byPositions({ name, inputs, weights, inference }: LayerCase): number {
+  const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+  const [, ...positions] = /Transpose/.test(name) ? [0, ...inputs[0]!.shape] : inference.outputs[0]!.shape;
+  const kernels = weights.filter((weight) => /kernel$/.test(weight.name));
+  return kernels.reduce((sum, { shape }) => sum + product(shape) * product(positions.slice(0, -1)), 0);
+}
+
+const counted = families().filter(([family]) => !["attention", "operations"].includes(family));
+
+describe.each(counted)("multiply-accumulates of %s layers are those that TensorFlow computes", (_, cases) => {
+  test.each(cases.map((each) => [`${each.name} (${each.writer})`, each] as const))("%s", async (_, each) => {
+    const { said, done } = await counts(each);
+    if (!COMPOSED.test(each.name)) return expect(said).toBe(done);
+    expect(said).toBe(byPositions(each));
+    expect(said).toBeLessThanOrEqual(done);
+  });
+});
+
+describe("multiply-accumulates of every class of tfjs are those that its kernels compute", () => {
+  // CategoryEncoding counts by a kernel that the native engine lacks.
+  const known = [...classes, ...merges, ...wirings].filter(({ name }) => name !== "CategoryEncoding");
+  test.each(known.map((each) => [each.name, each] as const))("%s", (_, each) => {
+    const graph = quantizedGraph(each.model());
+    const batch = [each.batch()].flat();
+    const quantize = (_: unknown, x: tf.Tensor): tf.Tensor => x;
+    const { sight } = observe(new Map(), () =>
+      tf.tidy(() => void graph.forward(graph.read(), batch, { training: false, quantize })),
+    );
+    const done = sight.products.reduce((sum, { macs }) => sum + macs, 0) / batch[0]!.shape[0]!;
+    const { macs } = graph.table().totals;
+    expect(macs).toBe(done);
+  });
+});
+
+test("a model inside a wrapper counts once per step, with what meets the wrapper's input", () => {
+  const l = tf.layers;
+  const inner = tf.sequential({
+    layers: [
+      l.conv2d({ filters: 2, kernelSize: 3, inputShape: [5, 5, 1] }),
+      l.flatten(),
+      l.dense({ units: 3 }),
+    ],
+  });
+  const model = tf.sequential({
+    layers: [l.timeDistributed({ name: "each", layer: inner, inputShape: [4, 5, 5, 1] })],
+  });
+  const graph = quantizedGraph(model, { quantizeInput: true });
+  const [kernel, dense] = [4 * 9 * 9 * 2, 4 * 18 * 3];
+  expect(graph.nodes.map(({ macs }) => macs)).toEqual([kernel, dense, kernel]);
+  expect(graph.table().totals.macs).toBe(kernel + dense);
+});
