@@ -202,8 +202,8 @@ function spelled(name: string, options: Options): string {
 export function activation(value: unknown, where: string, writer: "tfjs" | "keras2" | "keras3"): unknown {
   const { name, options } = named(value, where);
   if (name === undefined) return value ?? null;
-  const word = SAME[name] ?? name;
-  const row = ROWS[word];
+  const word = (Object.hasOwn(SAME, name) && SAME[name]) || name;
+  const row = Object.hasOwn(ROWS, word) ? ROWS[word] : undefined;
   const defaults: Options = writer === "keras3" && word === "hard_sigmoid" ? { slope: 1 / 6 } : {};
   const given = { ...row?.options, ...defaults, ...options };
   const plain = !row || spelled(word, given) === word;
@@ -219,7 +219,8 @@ export function activation(value: unknown, where: string, writer: "tfjs" | "kera
 
 function isKnown(word: string): boolean {
   const registry = tf.serialization.SerializationMap.getMap().classNameMap;
-  return word in registry || word.replace(/_+(\w)/g, (_, letter: string) => letter.toUpperCase()) in registry;
+  const camel = word.replace(/_+(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return Object.hasOwn(registry, word) || Object.hasOwn(registry, camel);
 }
 
 function named(value: unknown, where: string): { name?: string; options: Options } {
@@ -232,7 +233,8 @@ function named(value: unknown, where: string): { name?: string; options: Options
   if (typeof value.config === "string") return { name: value.config, options: {} };
   const config: Config = isConfig(value.config) ? value.config : {};
   if (value.class_name === KerasActivation.className) return { options: {} };
-  const layer = AS_LAYERS[String(value.class_name)];
+  const own = String(value.class_name);
+  const layer = Object.hasOwn(AS_LAYERS, own) ? AS_LAYERS[own] : undefined;
   if (!layer) {
     const kind = String(value.class_name ?? show(value));
     if (isKnown(kind)) return { name: kind, options: {} };

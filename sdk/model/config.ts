@@ -21,7 +21,16 @@ export function isConfig(value: unknown): value is Config {
 export function layerConfig(value: unknown, where: string): LayerConfig {
   if (isConfig(value) && typeof value.class_name === "string") {
     const config = Array.isArray(value.config) ? { layers: value.config } : value.config;
-    if (isConfig(config)) return { ...value, class_name: value.class_name, config };
+    if (isConfig(config)) {
+      const name = value.name ?? config.name ?? "";
+      if (typeof name === "string") return { ...value, class_name: value.class_name, config };
+      throw badModel(
+        "text as the name of a layer",
+        show(name),
+        where,
+        "Save the model again with Keras or tfjs.",
+      );
+    }
   }
   throw badModel(
     "a layer as { class_name, config }",
@@ -34,6 +43,29 @@ export function layerConfig(value: unknown, where: string): LayerConfig {
 export function layersOf({ config }: LayerConfig, where: string): readonly LayerConfig[] {
   if (Array.isArray(config.layers)) return config.layers.map((layer: unknown) => layerConfig(layer, where));
   throw badModel("a list of layers", show(config.layers), where, "Save the model again with Keras or tfjs.");
+}
+
+/**
+ * The layers of a model, no two of one name.
+ *
+ * @throws AutoqnnError `bad-model`.
+ */
+export function distinctLayersOf(model: LayerConfig, where: string): readonly LayerConfig[] {
+  const layers = layersOf(model, where);
+  const seen = new Set<unknown>();
+  for (const { name, config } of layers) {
+    const own = name ?? config.name;
+    if (own !== undefined && seen.has(own)) {
+      throw badModel(
+        "layers of different names",
+        `"${own}" twice`,
+        where,
+        "Give each layer a name of its own.",
+      );
+    }
+    seen.add(own);
+  }
+  return layers;
 }
 
 export function isContainer({ class_name }: LayerConfig): boolean {

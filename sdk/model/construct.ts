@@ -14,53 +14,53 @@ type Layer = tf.layers.Layer;
  * @throws AutoqnnError `bad-model` naming the layer that cannot be built or called; nothing is left in memory then.
  */
 export function construct(blueprint: Blueprint, where: string): Layer {
-  const made: Layer[] = [];
+  const before = new Set(Object.keys(tf.engine().registeredVariables));
   try {
-    return constructPart(blueprint, where, made);
+    return constructPart(blueprint, where);
   } catch (error) {
-    for (const layer of made) release(layer);
+    for (const [name, variable] of Object.entries(tf.engine().registeredVariables)) {
+      if (!before.has(name)) variable.dispose();
+    }
     throw error;
   }
 }
 
-function constructPart(blueprint: Blueprint, where: string, made: Layer[]): Layer {
+function constructPart(blueprint: Blueprint, where: string): Layer {
   const inside = `model "${blueprint.name}" of ${where}`;
   switch (blueprint.kind) {
     case "layer":
-      return constructLayer(blueprint, where, made);
+      return constructLayer(blueprint, where);
     case "sequential":
-      return constructSequential(blueprint, inside, made);
+      return constructSequential(blueprint, inside);
     case "functional":
-      return constructFunctional(blueprint, inside, made);
+      return constructFunctional(blueprint, inside);
   }
 }
 
-function constructLayer(blueprint: LayerBlueprint, where: string, made: Layer[]): Layer {
+function constructLayer(blueprint: LayerBlueprint, where: string): Layer {
   const { name, className, config, wrapped } = blueprint;
-  const inner = wrapped && constructPart(wrapped, `layer "${name}" of ${where}`, made);
+  const inner = wrapped && constructPart(wrapped, `layer "${name}" of ${where}`);
   return naming(`layer "${name}" of ${where}`, () => {
     const [kind, fromConfig] = tf.serialization.SerializationMap.getMap().classNameMap[className]!;
     const options = camelCased(config) as tf.serialization.ConfigDict;
-    const layer = (inner ? new kind({ ...options, layer: inner }) : fromConfig(kind, options)) as Layer;
-    made.push(layer);
-    return layer;
+    return (inner ? new kind({ ...options, layer: inner }) : fromConfig(kind, options)) as Layer;
   });
 }
 
-function constructSequential({ name, layers }: SequentialBlueprint, where: string, made: Layer[]): Layer {
+function constructSequential({ name, layers }: SequentialBlueprint, where: string): Layer {
   const model = tf.sequential({ name });
   for (const blueprint of layers) {
-    const layer = constructPart(blueprint, where, made);
+    const layer = constructPart(blueprint, where);
     naming(`layer "${blueprint.name}" of ${where}`, () => model.add(layer));
   }
   return model;
 }
 
-function constructFunctional(blueprint: FunctionalBlueprint, where: string, made: Layer[]): Layer {
+function constructFunctional(blueprint: FunctionalBlueprint, where: string): Layer {
   const outputs = new Map<string, readonly tf.SymbolicTensor[]>();
   const built = new Map<string, Layer>();
   for (const { blueprint: part } of blueprint.layers) {
-    const layer = constructPart(part, where, made);
+    const layer = constructPart(part, where);
     built.set(part.name, layer);
     if (layer.inboundNodes.length === 1 && layer.getClassName() === "InputLayer") {
       outputs.set(keyOf(part.name, 0), layer.inboundNodes[0]!.outputTensors);
@@ -114,8 +114,4 @@ function camelCased(value: unknown): unknown {
 
 function camelCase(word: string): string {
   return word.length <= 1 ? word : word.replace(/_+(\w|$)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function release(layer: Layer): void {
-  for (const weight of layer.weights) weight.dispose();
 }

@@ -3,7 +3,16 @@ import { bind } from "./binding.js";
 import type { Blueprint, CalledLayer, FunctionalBlueprint } from "./blueprint.js";
 import { type Call, keysInOrder, type Reference, readCall, readTerminals, type Template } from "./calls.js";
 import { signatureOf } from "./classes.js";
-import { type Config, isConfig, isContainer, type LayerConfig, layersOf, nameOf } from "./config.js";
+import {
+  type Config,
+  distinctLayersOf,
+  isConfig,
+  isContainer,
+  type LayerConfig,
+  layersOf,
+  nameOf,
+  show,
+} from "./config.js";
 import { isOperation, operationOf } from "./operation.js";
 import { madeByNothing } from "./order.js";
 import type { Reading } from "./translate.js";
@@ -19,8 +28,7 @@ export function translateFunctional(
   where: string,
   translate: (layer: LayerConfig, options: Config) => Blueprint,
 ): FunctionalBlueprint {
-  const originals = layersOf(model, where);
-  refuseDoubles(originals.map(nameOf), where);
+  const originals = distinctLayersOf(model, where);
   const byName = new Map(originals.map((layer) => [nameOf(layer), layer]));
   const count = (reference: Reference, terminal: boolean, at: string): Reference => {
     const layer = byName.get(reference.layer);
@@ -35,7 +43,7 @@ export function translateFunctional(
     const name = nameOf(original);
     const at = `layer "${name}" of ${where}`;
     if (original.class_name === "InputLayer") return [{ blueprint: translate(original, {}), calls: [] }];
-    const calls = (original.inbound_nodes ?? []).map((node) => {
+    const calls = nodesOf(original, at).map((node) => {
       const call = readCall(node, at);
       return { ...call, inputs: call.inputs.map((reference) => count(reference, false, at)) };
     });
@@ -117,19 +125,15 @@ function inOrderOf(model: LayerConfig, call: Call): Call {
   return { ...call, arguments: { ...call.arguments, positional: [list, ...rest] } };
 }
 
-function refuseDoubles(names: readonly string[], where: string): void {
-  const seen = new Set<string>();
-  for (const name of names) {
-    if (seen.has(name)) {
-      throw badModel(
-        "layers of different names",
-        `"${name}" twice`,
-        where,
-        "Give each layer a name of its own.",
-      );
-    }
-    seen.add(name);
-  }
+function nodesOf(layer: LayerConfig, where: string): readonly unknown[] {
+  const nodes: unknown = layer.inbound_nodes ?? [];
+  if (Array.isArray(nodes)) return nodes;
+  throw badModel(
+    "a list of calls as inbound_nodes",
+    show(nodes),
+    where,
+    "Save the model again with Keras or tfjs.",
+  );
 }
 
 function freeName(name: string, taken: Set<string>): string {

@@ -9,8 +9,8 @@ const MOST_LEVELS = 400;
 /** Calls of layers, those in models that are called again counted again. */
 const MOST_CALLS = 200_000;
 
-/** Weights of a model whose file has none: 4 GiB of float32. */
-const MOST_FRESH = 2 ** 30;
+/** Weights of a model whose file has none: 2 GiB of float32, half as many again as the largest Keras Application has. */
+const MOST_FRESH = 2 ** 29;
 
 /** Weights that a model may have beyond those of its file, so that the small ones that are missing are named all at once. */
 const MOST_MISSING = 2 ** 24;
@@ -68,6 +68,9 @@ export function checkCalls(blueprint: Blueprint, where: string): number {
   throw badModel(`at most ${MOST_CALLS} calls of layers`, `${total}`, at, "Call nested models less often.");
 }
 
+/** Names that tfjs takes for weights. It draws their values first. */
+const NAME = /^[A-Za-z0-9.][-\w.\\/]*$/;
+
 type AddWeight = (
   this: tf.layers.Layer,
   name: string,
@@ -77,7 +80,7 @@ type AddWeight = (
 
 /**
  * Runs `body`, in which layers make their weights, and refuses weights before memory is taken for them: many more in all
- * than `follow`, the numbers that a file holds for them, or more than 2^30 where it holds none.
+ * than `follow`, the numbers that a file holds for them, or more than 2^29 where it holds none.
  *
  * @throws AutoqnnError `bad-model` naming the layer.
  */
@@ -88,12 +91,21 @@ export function withWeightLimit<T>(follow: number | undefined, where: string, bo
   let left = most;
   prototype.addWeight = function (name, shape, ...rest) {
     const at = `${name} of layer "${this.name}" of ${where}`;
+    if (!NAME.test(this.name)) {
+      const hint = "Rename the layer in Keras.";
+      throw badModel(
+        "a name of letters, digits, -, _ and . for a layer with weights",
+        `"${this.name}"`,
+        where,
+        hint,
+      );
+    }
     const valid = shape.every((size) => Number.isSafeInteger(size) && size! >= 0);
     const hint = "Correct the sizes of the layer.";
     if (!valid) throw badModel("whole numbers as the shape of a weight", show(shape), at, hint);
     const size = shape.reduce<number>((product, each) => product * each!, 1);
     if (size > left) {
-      const held = follow === undefined ? "" : `, ${follow} being in the file,`;
+      const held = follow === undefined ? "" : ` (${follow} are in the file)`;
       const expected = `at most ${most} weights in all${held}`;
       throw badModel(expected, `shape [${shape.join(", ")}] with ${left} left`, at, hint);
     }

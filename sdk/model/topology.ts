@@ -3,6 +3,7 @@ import { badModel } from "./badModel.js";
 import type { Blueprint, SequentialBlueprint } from "./blueprint.js";
 import {
   type Config,
+  distinctLayersOf,
   isConfig,
   isContainer,
   type LayerConfig,
@@ -101,7 +102,7 @@ function translateSequential(
   given?: readonly unknown[],
 ): SequentialBlueprint {
   const inside = `model "${nameOf(model)}" of ${where}`;
-  const [first, ...rest] = layersOf(model, inside);
+  const [first, ...rest] = distinctLayersOf(model, inside);
   const shape = [model.config.build_input_shape, builtShape(model), given, first && builtShape(first)].find(
     (each) => Array.isArray(each) && each.every((size) => size === null || typeof size === "number"),
   );
