@@ -175,6 +175,7 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         layer,
         weights: read.map(({ name, variable: { shape, holder } }) => ({ name, shape, holder })),
         inputs: inputs.map(shapeAt),
+        whole: inputs.map((slot) => plan.slots[slot]!.shape.map((n, axis) => n ?? (axis === 0 ? 1 : open))),
         outputs: outputs.map(shapeAt),
       });
     const moved = moves(layer) && own.every((edge) => tensors[edge.tensor]!.modelInput);
@@ -201,7 +202,7 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
       products: [
         ...local
           .map(({ weight, input, macs }) => ({
-            weight: variable(weight)!,
+            weight: typeof weight === "number" ? own[weight]!.id : (variable(weight) ?? `${path}/${weight}`),
             ...(input !== undefined && { input: own[input]!.id }),
             macs,
           }))

@@ -52,7 +52,7 @@ export function activationCost(graph: QuantizedGraph): Cost {
 }
 
 /**
- * Bit operations per sample: sum over layer calls of MACs * b_weight * b_input. A factor without a node counts 32 bits, or
+ * Bit operations per sample: sum over layer calls of MACs * bits of one factor * bits of the other. A factor without a node counts 32 bits, or
  * 8 where it is the model's input.
  */
 export function operationCost(graph: QuantizedGraph): Cost {
@@ -61,14 +61,16 @@ export function operationCost(graph: QuantizedGraph): Cost {
   const terms: Cost["terms"][number][] = [];
   const products: Cost["products"][number][] = [];
   let constant = 0;
+  const bitsAt = (factor: string | undefined): number => {
+    const edge = edges.get(factor ?? "");
+    return edge && graph.tensors[edge.tensor]!.modelInput ? INPUT_BITS : FLOAT_BITS;
+  };
   for (const { weight, input, macs } of graph.calls.flatMap((call) => call.products)) {
-    const edge = input === undefined ? undefined : edges.get(input);
-    const inputBits = edge && graph.tensors[edge.tensor]!.modelInput ? INPUT_BITS : FLOAT_BITS;
     const inputNode = input !== undefined && nodes.has(input) ? input : undefined;
     if (nodes.has(weight) && inputNode) products.push({ weight, input: inputNode, coefficient: macs });
-    else if (nodes.has(weight)) terms.push({ node: weight, coefficient: macs * inputBits });
-    else if (inputNode) terms.push({ node: inputNode, coefficient: macs * FLOAT_BITS });
-    else constant += macs * FLOAT_BITS * inputBits;
+    else if (nodes.has(weight)) terms.push({ node: weight, coefficient: macs * bitsAt(input) });
+    else if (inputNode) terms.push({ node: inputNode, coefficient: macs * bitsAt(weight) });
+    else constant += macs * bitsAt(weight) * bitsAt(input);
   }
   return { name: "bit operations", constant, terms, products };
 }

@@ -4,9 +4,10 @@ import type { Holder } from "./holders.js";
 import { fields, isContainer, type Layer, variablesOf } from "./layers.js";
 import { planOf } from "./plan.js";
 
-/** Multiply-accumulates of one layer call in which weight `weight` (name inside its layer) meets input `input`. */
+/** Multiply-accumulates of one layer call in which two factors meet. */
 export interface LocalProduct {
-  readonly weight: string;
+  /** The name of a weight inside its layer, the position of an input that meets another, or any name of neither. */
+  readonly weight: string | number;
   /** Position of the input; absent where the other factor never leaves the layer, such as a recurrent state. */
   readonly input?: number;
   readonly macs: number;
@@ -21,6 +22,8 @@ export interface CallShapes {
     readonly holder: Holder;
   }[];
   readonly inputs: readonly (readonly number[])[];
+  /** The inputs' shapes with all dimensions: a batch of 1, where there is one. */
+  readonly whole: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
 }
 
@@ -125,13 +128,12 @@ const headAttention: Count = ({ layer, weights, inputs }) => {
 const timeDistributed: Count = (call) => {
   const layer = fields(call.layer).layer as Layer;
   const steps = call.inputs[0]![0]!;
-  const inner = { ...call, layer, inputs: [call.inputs[0]!.slice(1)], outputs: [call.outputs[0]!.slice(1)] };
+  const [input, output] = [call.inputs[0]!.slice(1), call.outputs[0]!.slice(1)];
+  const inner = { ...call, layer, inputs: [input], whole: [[1, ...input]], outputs: [output] };
   return products(inner).map((product) => ({ ...product, macs: steps * product.macs }));
 };
 
-const operation: Count = ({ layer, inputs }) => [
-  ...(layer as Operation).products(inputs.map((shape) => [1, ...shape])),
-];
+const operation: Count = ({ layer, whole }) => [...(layer as Operation).products(whole)];
 /** A model inside a wrapper: the calls that it makes. Dimensions that it leaves open itself count 1. */
 const contained = (call: CallShapes, model: tf.LayersModel): LocalProduct[] => {
   const plan = planOf(model);
@@ -148,6 +150,7 @@ const contained = (call: CallShapes, model: tf.LayersModel): LocalProduct[] => {
       layer: step.layer,
       weights,
       inputs: shapes(step.inputs),
+      whole: step.inputs.map((slot) => plan.slots[slot]!.shape.map((n) => n ?? 1)),
       outputs: shapes(step.outputs),
     });
     return own.map(({ input, ...product }) => {

@@ -15,7 +15,7 @@ export interface Observation {
   readonly weights: ReadonlySet<string>;
   /** Positions of the inputs that its outputs are made of. */
   readonly inputs: ReadonlySet<number>;
-  /** The products in which a weight is a factor, per sample. */
+  /** All products, per sample. */
   readonly products: readonly LocalProduct[];
 }
 
@@ -197,15 +197,24 @@ function checked(
   );
 }
 
+/** Products by their factors: a weight where one is made of nothing else, and inputs that come in as they are. */
 function productsOf(sight: Sight): LocalProduct[] {
-  return sight.products.flatMap(({ factors, macs }): LocalProduct[] => {
-    const weights = factors.map((factor) => [...sight.sources(factor)]);
-    const at = weights.findIndex(
-      (own) => own.length > 0 && own.every((source) => source.startsWith("weight:")),
-    );
-    if (at < 0) return [];
-    const source = sight.source(factors[1 - at]!);
-    const input = source?.startsWith("input:") ? { input: Number(source.slice("input:".length)) } : {};
-    return [{ weight: weights[at]![0]!.slice("weight:".length), ...input, macs }];
+  return sight.products.map(({ factors, macs }) => {
+    const weights = factors.map((factor) => {
+      const own = [...sight.sources(factor)];
+      return own.every((source) => source.startsWith("weight:"))
+        ? own[0]?.slice("weight:".length)
+        : undefined;
+    });
+    const inputs = factors.map((factor) => {
+      const source = sight.source(factor);
+      return source?.startsWith("input:") ? Number(source.slice("input:".length)) : undefined;
+    });
+    const first = weights[1] === undefined ? 0 : 1;
+    const input = inputs[1 - first];
+    return { weight: weights[first] ?? inputs[first] ?? INSIDE, ...(input !== undefined && { input }), macs };
   });
 }
+
+/** Stands for a factor that is neither a weight nor an input. */
+const INSIDE = "(inside)";

@@ -34,7 +34,7 @@ function byPositions({ name, inputs, weights, inference }: LayerCase): number {
   return kernels.reduce((sum, { shape }) => sum + product(shape) * product(positions.slice(0, -1)), 0);
 }
 
-const counted = families().filter(([family]) => !["attention", "operations"].includes(family));
+const counted = families();
 
 describe.each(counted)("multiply-accumulates of %s layers are those that TensorFlow computes", (_, cases) => {
   test.each(cases.map((each) => [`${each.name} (${each.writer})`, each] as const))("%s", async (_, each) => {

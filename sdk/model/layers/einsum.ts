@@ -78,6 +78,12 @@ export function einsum({ left, right, result }: Equation, a: tf.Tensor, b: tf.Te
   return arranged(made.join(""), product, [...result]);
 }
 
+/** The same of one tensor: what `result` does not name is summed over, and the rest put in its order. */
+export function einsumOfOne(left: string, result: string, x: tf.Tensor): tf.Tensor {
+  const { term, tensor } = alone(left, result, x);
+  return arranged(term, tensor, [...result]);
+}
+
 const entries = (term: string, { shape }: tf.Tensor): [string, number][] =>
   [...term].map((label, i) => [label, shape[i]!]);
 

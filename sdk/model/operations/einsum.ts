@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { badModel } from "../badModel.js";
-import { einsum as product } from "../layers/einsum.js";
+import { einsumOfOne, einsum as product } from "../layers/einsum.js";
 import type { Shape } from "./arguments.js";
 import { broadcast, size } from "./row.js";
 
@@ -68,14 +68,26 @@ export function einsumShape(equation: string, shapes: readonly Shape[]): Shape {
   return [...parsed.output].map((letter) => sizes.get(letter)!);
 }
 
-/** Multiply-accumulates of an einsum of two tensors: one for each combination of positions. */
+/**
+ * Multiply-accumulates of an einsum, joined from the left: for every two tensors one for each combination of positions,
+ * without the axes that only one of them has and nothing wants any more, which are summed before.
+ */
 export function contraction(equation: string, shapes: readonly Shape[]): number {
-  if (shapes.length < 2) return 0;
   const parsed = parse(
     equation,
     shapes.map((shape) => shape.length),
   );
-  return size([...sizesOf(parsed, shapes).values()]);
+  const sizes = sizesOf(parsed, shapes);
+  let [macs, left] = [0, parsed.inputs[0]!];
+  for (const [i, right] of parsed.inputs.slice(1).entries()) {
+    const later = parsed.output + parsed.inputs.slice(i + 2).join("");
+    const letters = [...new Set(left + right)];
+    const shared = letters.filter((letter) => left.includes(letter) && right.includes(letter));
+    const wanted = letters.filter((letter) => later.includes(letter));
+    macs += size([...new Set([...shared, ...wanted])].map((letter) => sizes.get(letter)!));
+    left = wanted.join("");
+  }
+  return macs;
 }
 
 /**
@@ -99,8 +111,7 @@ export function einsum(equation: string, tensors: readonly tf.Tensor[]): tf.Tens
     const shape = [...inputs[i]!].map((letter) => sizes.get(letter)!);
     return String(shape) === String(x.shape) ? x : tf.broadcastTo(x, shape);
   });
-  if (wide.length === 1)
-    return product({ left: inputs[0]!, right: "", result: output }, wide[0]!, tf.scalar(1));
+  if (wide.length === 1) return einsumOfOne(inputs[0]!, output, wide[0]!);
   let [joined, left] = [wide[0]!, inputs[0]!];
   for (const [i, right] of inputs.slice(1).entries()) {
     const later = output + inputs.slice(i + 2).join("");

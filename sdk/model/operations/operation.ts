@@ -26,9 +26,9 @@ export interface OperationConfig extends LayerArgs {
   readonly arguments: { readonly name: string };
 }
 
-/** Multiply-accumulates in which a variable meets an input. */
+/** Multiply-accumulates in which its variable, or where it has none another input, meets an input. */
 export interface Product {
-  readonly weight: string;
+  readonly weight: string | number;
   readonly input: number;
   readonly macs: number;
 }
@@ -162,10 +162,11 @@ export class Operation extends tf.layers.Layer {
     return new Arguments(this.#where, values);
   }
 
-  /** Multiply-accumulates in which its variable meets an input, for inputs of these shapes, the batch first. */
+  /** Its multiply-accumulates for inputs of these shapes, the batch first. */
   products(inputShapes: readonly (readonly number[])[]): readonly Product[] {
-    const [weight] = this.#held.keys();
-    const [input] = this.#inputs;
+    const [held] = this.#held.keys();
+    const [input, other] = this.#inputs;
+    const weight = held ?? other?.tensor;
     if (!this.#row.macs || weight === undefined || input === undefined) return [];
     return [{ weight, input: input.tensor, macs: this.#row.macs(this.#shaped(inputShapes, 1)) }];
   }
