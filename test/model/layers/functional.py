@@ -1,5 +1,8 @@
 """How layers and models are called: again, inside each other, by lists and by dictionaries."""
 
+import importlib
+
+import numpy as np
 from cases import graph, write
 
 BOTH = ("keras2", "keras3")
@@ -74,6 +77,23 @@ def diamond(k, x):
     return k.layers.Concatenate(name="both")([right, left, k.layers.Multiply(name="product")([left, right])])
 
 
+def one_operation_differently(k, x):
+    add = importlib.import_module("keras.src.ops.numpy").Add(name="plus")
+    return [add(x[0], 1), add(add(2, x[0]), x[0]), add(x[1], 1)]
+
+
+def nested_values(k, x):
+    steps = k.ops.where(x[0] > 0, k.ops.clip(x[0], -0.25, 0.5), x[1])
+    return k.ops.concatenate([steps[:, 1:, None], k.ops.stack([x[1], x[0] * np.array([1, 2, 3, 4], "float32")])[0][:, :3, None]], axis=-1)
+
+
+def model_per_step(k, x):
+    frames = k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="tanh", name="frame")], name="frames")
+    q = k.Input((3,), name="frame_x")
+    graph_of_frame = k.Model(q, k.layers.Concatenate(name="join")([q, k.layers.Dense(2, name="again")(q)]), name="inner")
+    return k.layers.TimeDistributed(graph_of_frame, name="second")(k.layers.TimeDistributed(frames, name="first")(x[0]))
+
+
 CASES = [
     graph("layers and models called again", again, [[4]], writers=BOTH),
     graph("two layers that call each other in turn", alternating, [[4]], writers=BOTH),
@@ -83,6 +103,9 @@ CASES = [
     graph("models inside models inside models", deep, [[4]], writers=BOTH),
     graph("models in a row", sequences, [[4]], writers=BOTH),
     graph("inputs that are outputs", input_as_output, [[4], [2]], writers=BOTH),
+    graph("an operation called in several ways", one_operation_differently, [[4], [4]]),
+    graph("operations on slices, arrays and lists", nested_values, [[4], [4]]),
+    graph("a model for each step", model_per_step, [[5, 4]], writers=BOTH),
     graph("a layer on two inputs", diamond, [[4], [4]], writers=BOTH),
 ]
 
