@@ -80,7 +80,8 @@ export class GraphLayers {
     if (node.op === "Const") return [this.#constant(node)];
     if (PASSED.has(node.op)) return inputs;
     const sources = inputs.map((flow) => (isSymbolic(flow) ? flow : flow[0]));
-    const plan = inputs.some(isSymbolic) ? PLANNERS[node.op]?.(node, sources, this.#at(node)) : undefined;
+    const planner = inputs.some(isSymbolic) ? PLANNERS.get(node.op) : undefined;
+    const plan = planner?.(node, sources, this.#at(node));
     return plan
       ? this.#planned(node, plan, inputs.filter(isSymbolic), wanted)
       : this.#operation(node, inputs, wanted);

@@ -4,6 +4,7 @@ import { badModel } from "../badModel.js";
 import { isConfig } from "../config.js";
 import { withLayers } from "../layers/index.js";
 import type { HostArray } from "../operations/arguments.js";
+import { fused } from "./fuse.js";
 import { GraphLayers } from "./graphLayers.js";
 import { LayerNames } from "./names.js";
 import { type GraphNode, inOrder, readNodes, type TensorName, tensorName } from "./nodes.js";
@@ -26,13 +27,10 @@ export interface GraphArtifacts {
 export function fromGraph({ topology, signature, weights }: GraphArtifacts, where: string): tf.LayersModel {
   const nodes = readNodes(topology, where);
   const called = names(nodes, signature, where);
-  const order = inOrder(
-    nodes,
-    [...called.outputs.values()].map(({ node }) => node),
-    where,
-  );
-  const labels = new LayerNames(order);
+  const ends = [...called.outputs.values()].map(({ node }) => node);
+  const order = fused(inOrder(nodes, ends, where), new Set(ends));
   const wanted = wantedNames(nodes, called);
+  const labels = new LayerNames(order, [...wanted.values()]);
   const layers = new GraphLayers(weights, labels, where);
   try {
     return withLayers(() => {

@@ -71,7 +71,7 @@ function fused(node: GraphNode, extra: readonly Source[], where: string) {
   for (const [i, step] of steps.entries()) {
     const next = step === "BiasAdd" || step === "Prelu" ? rest.shift() : undefined;
     if (step === "BiasAdd" && i === 0 && isValues(next)) bias = next;
-    else if (step in ACTIVATIONS && i === steps.length - 1) activation = ACTIVATIONS[step]!;
+    else if (Object.hasOwn(ACTIVATIONS, step) && i === steps.length - 1) activation = ACTIVATIONS[step]!;
     else if (step === "LeakyRelu")
       then = { op: step, inputs: [], attributes: { alpha: node.attributes.leakyrelu_alpha ?? 0.2 } };
     else if (step === "Prelu" && isValues(next)) then = { op: step, inputs: [next], attributes: {} };
@@ -212,23 +212,25 @@ const activation =
     !x || isValues(x) ? undefined : { className: "Activation", config: { activation: name }, weights: {} };
 
 /** Nodes that are exactly one layer when what they read allows it. Everything else is an operation. */
-export const PLANNERS: Readonly<Record<string, Planner>> = {
-  Conv2D: convolution,
-  _FusedConv2D: convolution,
-  DepthwiseConv2dNative: depthwise,
-  FusedDepthwiseConv2dNative: depthwise,
-  MatMul: dense,
-  _FusedMatMul: dense,
-  BatchMatMul: dense,
-  BatchMatMulV2: dense,
-  FusedBatchNorm: normalization,
-  FusedBatchNormV2: normalization,
-  FusedBatchNormV3: normalization,
-  Conv2DBackpropInput: transposedConvolution,
-  Relu: activation("relu"),
-  Relu6: activation("relu6"),
-  Softmax: activation("softmax"),
-};
+export const PLANNERS: ReadonlyMap<string, Planner> = new Map(
+  Object.entries({
+    Conv2D: convolution,
+    _FusedConv2D: convolution,
+    DepthwiseConv2dNative: depthwise,
+    FusedDepthwiseConv2dNative: depthwise,
+    MatMul: dense,
+    _FusedMatMul: dense,
+    BatchMatMul: dense,
+    BatchMatMulV2: dense,
+    FusedBatchNorm: normalization,
+    FusedBatchNormV2: normalization,
+    FusedBatchNormV3: normalization,
+    Conv2DBackpropInput: transposedConvolution,
+    Relu: activation("relu"),
+    Relu6: activation("relu6"),
+    Softmax: activation("softmax"),
+  }),
+);
 
 /** The first input of each of these is what they move along unchanged. */
 export const PASSED = new Set([

@@ -52,7 +52,7 @@ export function perBatch([one, two]: Known): readonly (number | { readonly batch
 /** What takes the place of an input that follows from shapes: numbers, or so many times the first dimension of another. */
 export function token(known: Known, sources: readonly tf.SymbolicTensor[]): unknown {
   const [{ shape }] = known;
-  if (isConstant(known)) return shape.length === 0 ? scalar(known[0].values[0]!) : { array: known[0] };
+  if (isConstant(known)) return shape.length === 0 ? scalar(known[0].values[0]!) : { array: plain(known[0]) };
   const anchor = sources.findIndex((source) => source.shape[0] === null && !knownOf(source));
   const numbers = shape.length < 2 && anchor >= 0 ? perBatch(known) : undefined;
   const tokens = numbers?.map((each) =>
@@ -115,6 +115,13 @@ export function follow(
 
 const listOf = (shapes: Shape | readonly Shape[]): readonly Shape[] =>
   shapes.length > 0 && Array.isArray(shapes[0]) ? (shapes as readonly Shape[]) : [shapes as Shape];
+
+/** JSON knows lists alone. */
+const plain = ({ dtype, shape, values }: HostArray): HostArray => ({
+  dtype,
+  shape,
+  values: Array.from(values),
+});
 
 /** JSON has no word for what is not finite. */
 const scalar = (value: number): unknown => (Number.isFinite(value) ? value : { number: String(value) });

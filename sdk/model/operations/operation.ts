@@ -13,7 +13,7 @@ import { FACTORS, type Held, resolved, type Template, tokensOf, withHeld } from 
 import { TENSORFLOW } from "./tensorflow.js";
 
 /** Whose names of functions: TensorFlow's Python, which Keras 2 writes, or Keras 3's. */
-const DIALECTS: Readonly<Record<string, Dialect>> = { tf: TENSORFLOW, keras3: KERAS3 };
+const DIALECTS: ReadonlyMap<string, Dialect> = new Map(Object.entries({ tf: TENSORFLOW, keras3: KERAS3 }));
 
 /** The dialect of `OPERATIONS` itself, in which the layer is saved. */
 export const OWN = "autoqnn";
@@ -71,7 +71,7 @@ export class Operation extends tf.layers.Layer {
 
   #bind({ dialect, function: { name }, arguments: given }: OperationConfig): Bound {
     const call = JSON.parse(given.name) as Given;
-    if (dialect !== OWN) return bind(DIALECTS[dialect] ?? {}, name, call, this.#where);
+    if (dialect !== OWN) return bind(DIALECTS.get(dialect) ?? {}, name, call, this.#where);
     if (Object.hasOwn(OPERATIONS, name)) return { operation: name, values: call.keyword };
     throw badModel("an operation of this version", name, this.#where, "Load the original model instead.");
   }
