@@ -2,7 +2,8 @@ import type * as tf from "@tensorflow/tfjs";
 import type { z } from "zod";
 import { engine } from "./engine/index.js";
 import { AutoqnnError } from "./errors.js";
-import { fold, generate, type QuantizedModel, stagesOf, unfolded } from "./generate/index.js";
+import type { QuantizedModel } from "./generate/index.js";
+import { type GenerateOptions, pack } from "./generation.js";
 import { checkBudget } from "./graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
 import { checkSaveable } from "./graph/saveable.js";
@@ -23,36 +24,18 @@ import type { SchemeName } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
 import type { Data } from "./train/data.js";
 import { describeRun } from "./train/describe.js";
-import { type Assignment, fixedPolicy } from "./train/policy.js";
+import type { Assignment } from "./train/policy.js";
 import { rangeOf } from "./train/program.js";
-import { reestimate } from "./train/reestimate.js";
 import type { AnyRun, LearnRun, SearchRun, TuneRun } from "./train/run.js";
 import type { Snapshot } from "./train/snapshot.js";
 import { tuneStage } from "./train/tune.js";
 import { openWorkbench, type Workbench } from "./train/workbench.js";
-import { VERSION } from "./version.js";
 
 /** How a model becomes a plan: data, seed, and which nodes are quantized. */
 export type AutoqnnOptions = Omit<z.input<typeof PlanOptions>, "data"> & { readonly data?: Data };
 export type SearchSchemesOptions = z.input<typeof SearchOptions>;
 export type LearnPrecisionOptions = z.input<typeof LearnOptions>;
 export type FineTuneOptions = z.input<typeof TuneOptions>;
-
-/**
- * How a plan's result is packed. `batchNormalization`:
- *
- * - `"keep"` (default): its layers stand in the artifact as the last stage left them.
- * - `"fold"`: each goes into the layer before it, where that computes kernel x + bias and nothing else reads what it makes:
- *   kernel' = kernel f and bias' = (bias - mean) f + beta, with f = gamma / sqrt(variance + epsilon) per output channel. Two
- *   vectors a layer are left of four (five with a bias), and a pass has fewer steps. Codes stay as they are: the artifact
- *   keeps f beside them. The outputs are the same to the rounding of float32, with one caveat: an intermediate value within
- *   that rounding of a threshold may fall to its other side. The result's `batchNormalizations` says which were kept, and why.
- * - `"reestimate"`: mean and variance are measured anew on up to `reestimate` batches of training data (default 100), with
- *   the quantizers in place. For a plan that ends without a fine-tune, such as quantization without any training:
- *   `fineTune` does the same at its end. Needs data.
- * - `"reestimate-and-fold"`: the one, then the other.
- */
-export type GenerateOptions = z.input<typeof GenerationOptions>;
 
 /** What every state of a plan can do. Nothing is computed before `generate()` or `run()` is called. */
 export interface Generates {
@@ -276,33 +259,15 @@ async function generateFrom(
   stage: Stage | undefined,
   given: GenerateOptions | undefined,
 ): Promise<QuantizedModel> {
+  const { graph, seed, data } = origin;
   const options = checked(GenerationOptions, given, "generate");
-  const { batchNormalization } = options;
-  const measured = batchNormalization.startsWith("reestimate");
-  if (measured && !origin.data) missingData("to re-estimate batch normalization from");
-  const run = stage && (await checkedResult(stage));
-  const start = run?.snapshot ?? (await (origin.data ? origin.calibrated() : uncalibrated(origin.graph)));
-  const assignment = run?.assignment ?? initialAssignment(origin.graph, start);
-  const snapshot = measured ? await remeasured(origin, start, assignment, options.reestimate) : start;
-  const packed = batchNormalization.endsWith("fold")
-    ? await fold(origin.graph, snapshot, assignment)
-    : unfolded(origin.graph, snapshot, measured ? "re-estimated" : "kept as it is");
-  const provenance = {
-    ...{ library: VERSION, seed: origin.seed, stages: stagesOf(run) },
-    generation: { batchNormalization, ...(measured && { reestimate: options.reestimate }) },
-  };
-  return generate(origin.graph, snapshot, assignment, provenance, packed);
-}
-
-/** The snapshot with batch normalization measured anew under the quantizers of `assignment`. */
-async function remeasured(
-  { bench, graph, seed }: Origin,
-  snapshot: Snapshot,
-  assignment: Assignment,
-  batches: number,
-): Promise<Snapshot> {
-  const { engine, train, batchSize } = await bench();
-  return reestimate(engine, graph, snapshot, fixedPolicy(assignment), train, { batchSize, batches, seed });
+  if (options.batchNormalization?.startsWith("reestimate") && !data)
+    missingData("to re-estimate batch normalization from");
+  const last = stage && (await checkedResult(stage));
+  const snapshot = last?.snapshot ?? (await (data ? origin.calibrated() : uncalibrated(graph)));
+  const assignment = last?.assignment ?? initialAssignment(graph, snapshot);
+  const bench = data ? { bench: await origin.bench() } : {};
+  return pack({ graph, seed, snapshot, assignment, ...bench, ...(last && { last }) }, options);
 }
 
 /** What stands at every node before any stage: what is pinned, else clip at 8 bits. Inputs need statistics. */

@@ -8,7 +8,6 @@ export { datasets } from "../datasets/index.js";
 export type {
   AutoqnnOptions,
   FineTuneOptions,
-  GenerateOptions,
   Learned,
   LearnPrecisionOptions,
   Searched,
@@ -24,6 +23,7 @@ export type { ErrorCode } from "./errors.js";
 export { AutoqnnError } from "./errors.js";
 export type { NormalizationOutcome } from "./generate/index.js";
 export { checkDestination, load, type QuantizedModel } from "./generate/index.js";
+export type { GenerateOptions } from "./generation.js";
 export type { Budget } from "./graph/budget.js";
 export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js";
 export { quantizedGraph } from "./graph/graph.js";

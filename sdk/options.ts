@@ -100,9 +100,9 @@ export const TuneOptions = z.strictObject({
   learningRate: rate.default(1e-2),
 });
 
-/** See `GenerateOptions` in autoqnn.ts. */
+/** See `GenerateOptions` in generation.ts. */
 export const GenerationOptions = z.strictObject({
-  batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).default("keep"),
+  batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).optional(),
   reestimate: count.default(100),
 });
 

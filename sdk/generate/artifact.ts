@@ -36,8 +36,9 @@ const stage = z.object({
 
 /** How the model was generated from what the last stage left. */
 const generation = z.object({
-  batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]),
-  /** Batches that moments were re-estimated from, at most. */
+  /** Whether batch normalizations were folded where they could be. */
+  folded: z.boolean(),
+  /** From how many batches, at most, their moments were re-estimated, where they were. */
   reestimate: whole.optional(),
 });
 

@@ -40,11 +40,7 @@ export function unfolded(graph: QuantizedGraph, snapshot: Snapshot, reason: stri
  *
  * It is folded when every output of the layer before it goes to it and nowhere else, with no activation between.
  */
-export async function fold(
-  graph: QuantizedGraph,
-  snapshot: Snapshot,
-  assignment: Assignment,
-): Promise<Packable> {
+export function fold(graph: QuantizedGraph, snapshot: Snapshot, assignment: Assignment): Packable {
   const topology = topologyOf(graph.model);
   const leaves = leavesOf(topology);
   const variables: Record<string, HostTensor> = { ...snapshot.variables };

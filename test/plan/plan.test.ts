@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { autoqnn, load, type Progress, pretrain, type QuantizedModel } from "../../sdk/index.js";
+import { autoqnn, load, type Progress, pretrain } from "../../sdk/index.js";
 import { blobData, smallNetwork } from "./blobs.js";
 
 let model: tf.LayersModel;
@@ -148,64 +148,6 @@ test("nodes can be excluded and pinned by name", async () => {
     .generate();
   expect(Object.keys(quantized.assignment)).not.toContain("one/kernel");
   expect(quantized.assignment["classes/kernel"]?.bits).toBe(4);
-});
-
-describe("batch normalization, when an artifact is made,", () => {
-  const moments = (quantized: QuantizedModel): string =>
-    String(quantized.leftAlone.filter(({ id }) => id.startsWith("one_bn/moving")).map(({ id }) => id));
-  const probabilities = (quantized: QuantizedModel): Float32Array => {
-    const x = tf.randomUniform([40, 6, 6, 1], 0, 1, "float32", 4);
-    return quantized.predict(x).dataSync() as Float32Array;
-  };
-
-  test("is kept unless told otherwise", async () => {
-    const quantized = await autoqnn(model, options).generate();
-    expect(quantized.batchNormalizations).toEqual([{ layer: "one_bn", reason: "kept as it is" }]);
-    expect(moments(quantized)).toBe("one_bn/moving_mean,one_bn/moving_variance");
-    expect(quantized.provenance.generation).toEqual({ batchNormalization: "keep" });
-  });
-
-  test("is folded, with and without data, after any stage", async () => {
-    for (const plan of [autoqnn(model), autoqnn(model, options).fineTune({ steps: 4, reestimate: 2 })]) {
-      const [kept, folded] = [await plan.generate(), await plan.generate({ batchNormalization: "fold" })];
-      expect(folded.batchNormalizations).toEqual([{ layer: "one_bn", into: "one" }]);
-      expect(moments(folded)).toBe("");
-      expect(folded.sizes.packedBytes).toBe(kept.sizes.packedBytes);
-      expect(folded.sizes.floatingBytes).toBe(kept.sizes.floatingBytes - 4 * 2 * 6);
-      const [ours, theirs] = [probabilities(folded), probabilities(kept)];
-      const near = ours.filter((p, i) => Math.abs(p - theirs[i]!) < 1e-4);
-      expect(near.length).toBeGreaterThanOrEqual(0.95 * theirs.length);
-    }
-  });
-
-  test("is re-estimated from data, which mends averages that fit another network", async () => {
-    const spoiled = smallNetwork();
-    spoiled.setWeights(model.getWeights());
-    const [gamma, beta] = spoiled.getLayer("one_bn").getWeights() as [tf.Tensor, tf.Tensor];
-    spoiled.getLayer("one_bn").setWeights([gamma, beta, tf.fill([6], 3), tf.fill([6], 50)]);
-    const plan = autoqnn(spoiled, { ...options, exclude: ["*/input"], pin: { "*/kernel": { bits: 2 } } });
-    const fresh = await plan.generate({ batchNormalization: "reestimate" });
-    expect(fresh.batchNormalizations).toEqual([{ layer: "one_bn", reason: "re-estimated" }]);
-    expect(fresh.provenance.generation).toEqual({ batchNormalization: "reestimate", reestimate: 100 });
-    const [before, after] = [
-      await (await plan.generate()).evaluate(data.test),
-      await fresh.evaluate(data.test),
-    ];
-    expect(before.accuracy).toBeLessThan(0.7);
-    expect(after.accuracy).toBeGreaterThan(0.9);
-    const folded = await plan.generate({ batchNormalization: "reestimate-and-fold" });
-    expect(folded.batchNormalizations).toEqual([{ layer: "one_bn", into: "one" }]);
-    expect((await folded.evaluate(data.test)).loss).toBeCloseTo(after.loss, 3);
-  });
-
-  test("is as a fine-tune left it when it is re-estimated from the same batches once more", async () => {
-    const plan = autoqnn(model, options).fineTune({ steps: 4, reestimate: 5 });
-    const [once, twice] = [
-      await plan.generate(),
-      await plan.generate({ batchNormalization: "reestimate", reestimate: 5 }),
-    ];
-    expect(probabilities(twice)).toEqual(probabilities(once));
-  });
 });
 
 describe("what cannot work is refused before training", () => {
