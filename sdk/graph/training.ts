@@ -36,6 +36,15 @@ interface Dropout {
   getNoiseShape?(x: tf.Tensor): number[] | undefined;
 }
 
+/** Layers that say themselves how they compute in training, from numbers that are drawn for them. */
+interface Random extends Layer {
+  random(x: tf.Tensor, draw: Draw): tf.Tensor;
+}
+
+function isRandom(layer: Layer): layer is Random {
+  return typeof (layer as Partial<Random>).random === "function";
+}
+
 /** How layer classes compute in training, where their own way is slow or draws random numbers on the host. */
 const OVERRIDES: Readonly<Record<string, Override>> = {
   BatchNormalization: batchNormalization,
@@ -83,6 +92,10 @@ export function trainingCalls(
     if (override) {
       instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) =>
         override(layer, toList(inputs)[0]!, draw),
+      );
+    } else if (isRandom(layer)) {
+      instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) =>
+        layer.random(toList(inputs)[0]!, draw),
       );
     } else if ("dropoutFunc" in layer) {
       // Recurrent cells and attention draw their masks through this function.

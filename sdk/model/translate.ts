@@ -12,7 +12,6 @@ import { batchShape } from "./limits.js";
  */
 const ASSUMED: Readonly<Record<string, Config>> = {
   InputLayer: { sparse: false, ragged: false },
-  ReLU: { negative_slope: 0, threshold: 0 },
   Conv1DTranspose: { groups: 1 },
   Conv2DTranspose: { groups: 1 },
   Conv3DTranspose: { groups: 1 },
@@ -20,12 +19,6 @@ const ASSUMED: Readonly<Record<string, Config>> = {
   DepthwiseConv2D: { groups: 1 },
   SeparableConv1D: { groups: 1 },
   SeparableConv2D: { groups: 1 },
-  // tfjs samples from corners, Keras from pixel centres.
-  UpSampling2D: { interpolation: "nearest" },
-  GlobalAveragePooling1D: { keepdims: false },
-  GlobalAveragePooling2D: { keepdims: false },
-  GlobalMaxPooling1D: { keepdims: false },
-  GlobalMaxPooling2D: { keepdims: false },
   EinsumDense: { lora_rank: null },
   Embedding: { lora_rank: null },
   BatchNormalization: { renorm: false, virtual_batch_size: null },
@@ -35,6 +28,15 @@ const ASSUMED: Readonly<Record<string, Config>> = {
 const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   InputLayer: { batch_shape: "batch_input_shape" },
   LeakyReLU: { negative_slope: "alpha" },
+};
+
+/** What a layer without these options means to some writers alone. */
+const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>>> = {
+  // It samples from corners.
+  tfjs: { UpSampling2D: { half_pixel_centers: false } },
+  keras2: {},
+  // It keeps the type of its input.
+  keras3: { Resizing: { whole_numbers: true } },
 };
 
 /** Options that mean nothing in the layer, and that tfjs refuses or would misread. */
@@ -76,7 +78,8 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
       rowOf(RENAMED, kind)?.[option] ?? option,
       translateOption(option, value, where, reading),
     ]);
-  return { class_name: kind, config: Object.fromEntries(options) };
+  const defaults = rowOf(MEANT[reading.writer], kind);
+  return { class_name: kind, config: { ...defaults, ...Object.fromEntries(options) } };
 }
 
 /** The row of a layer class in a table, which has no row for what every object has. */

@@ -21,11 +21,11 @@ export interface Layerwise {
 
 /** Gives every weight of the model the value that the formula has for its name. */
 export function fillByFormula({ model, variables, write }: QuantizedGraph): void {
-  for (const { name, shape } of variables) {
+  for (const { name, shape, dtype } of variables) {
     // Layers' names may hold slashes, and those of nested models count by the outermost.
     const layer = model.layers.find((each) => name.startsWith(`${each.name}/`))!.name;
     const values = weightValues(layer + name.slice(name.lastIndexOf("/")), shape);
-    tf.tidy(() => write({ [name]: tf.tensor(values, [...shape]) }));
+    tf.tidy(() => write({ [name]: tf.tensor(values, [...shape]).cast(dtype) }));
   }
 }
 

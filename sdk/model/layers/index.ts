@@ -1,15 +1,19 @@
 import * as tf from "@tensorflow/tfjs";
 import { OPERATION } from "../operations/operation.js";
 import { ATTENTION } from "./attention.js";
-
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { CONVOLUTIONS } from "./convolution.js";
-
+import { CORE } from "./core.js";
+import { DROPOUTS } from "./dropout.js";
 import { EINSUM } from "./einsumDense.js";
+import { IMAGE_SIZES } from "./imageSize.js";
 import { MASKS } from "./masks.js";
+import { MERGES } from "./merge.js";
 import { HEAD_ATTENTION } from "./multiHeadAttention.js";
 import { NORMALIZATIONS } from "./normalization.js";
+import { POOLINGS } from "./pooling.js";
 import { RECURRENT } from "./recurrent.js";
+import { RESHAPINGS } from "./reshaping.js";
 import { SPECTRAL_NORMALIZATIONS } from "./spectralNormalization.js";
 import { STANDARDIZATIONS } from "./standardization.js";
 import { isStock } from "./stock.js";
@@ -24,12 +28,18 @@ export const LAYERS: LayerClasses = {
   ...ATTENTION,
   ...BATCH_NORMALIZATIONS,
   ...CONVOLUTIONS,
+  ...CORE,
+  ...DROPOUTS,
   ...EINSUM,
   ...HEAD_ATTENTION,
+  ...IMAGE_SIZES,
   ...MASKS,
+  ...MERGES,
   ...NORMALIZATIONS,
   ...OPERATION,
+  ...POOLINGS,
   ...RECURRENT,
+  ...RESHAPINGS,
   ...SPECTRAL_NORMALIZATIONS,
   ...STANDARDIZATIONS,
 };

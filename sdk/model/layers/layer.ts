@@ -9,6 +9,11 @@ export function single<T>(inputs: T | readonly T[]): T {
   return Array.isArray(inputs) ? inputs[0] : (inputs as T);
 }
 
+/** All tensors of a call. */
+export function toList<T>(inputs: T | readonly T[]): readonly T[] {
+  return Array.isArray(inputs) ? inputs : [inputs as T];
+}
+
 /** A shape without open dimensions: what a layer is given when it is called, or built on where it needs every size. */
 export function closed(shape: tf.Shape): number[] {
   return shape as number[];

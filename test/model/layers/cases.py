@@ -171,7 +171,10 @@ def record(case, writer):
         "writer": writer,
         "topology": json.loads(model.to_json()),
         "batch": case.batch,
-        "inputs": [{"shape": list(i.shape), "low": i.low, "high": i.high, "dtype": i.dtype} for i in given],
+        "inputs": [
+            {"shape": list(i.shape), "low": i.low, "high": i.high, "dtype": i.dtype.replace("uint8", "int32")}
+            for i in given
+        ],
         "weights": [{"name": paths[n], "shape": list(model.weights[n].shape)} for n in kept],
         "inference": passed(model, values, given, False, case.gradients),
     }
