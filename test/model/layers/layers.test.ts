@@ -29,11 +29,7 @@ function batchOf({ inputs, batch }: LayerCase): tf.Tensor[] {
   return inputs.map(({ shape, low, high, dtype }, n) => {
     const full = [batch, ...shape];
     const values = [...unit(`input:${n}`, product(full))].map((r) => low + (high - low) * r);
-    return tf.tensor(
-      dtype === "float32" ? values : values.map(Math.floor),
-      full,
-      dtype === "uint8" ? "int32" : dtype,
-    );
+    return tf.tensor(dtype === "float32" ? values : values.map(Math.floor), full, dtype);
   });
 }
 
