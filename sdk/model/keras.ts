@@ -40,13 +40,14 @@ export async function keras(bytes: Bytes, location: string): Promise<ModelFile> 
 
 function pairs(model: tf.LayersModel, config: LayerConfig, file: Hdf5, where: string): Pairs {
   const found = new Map<Slot, Entry>();
+  const used = new Set<string>();
   for (const { slot, path } of places(model, config, "", file, where)) {
     const entry = file.entry(path);
-    if (entry) found.set(slot, entry);
+    if (slot && entry) found.set(slot, entry);
+    used.add(path);
   }
   const filled = new Set([...found.keys()].map(({ variable }) => variable));
   const missing = slots(model).filter(({ variable }) => !filled.has(variable));
-  const used = new Set([...found.values()].map(({ name }) => name));
   const surplus = file
     .paths()
     .filter((path) => /^_?layer.*\/vars\/\d+$/.test(path) && !isSeed(path) && !used.has(path));
@@ -61,7 +62,8 @@ function pairs(model: tf.LayersModel, config: LayerConfig, file: Hdf5, where: st
 type Layer = tf.layers.Layer;
 
 interface Place {
-  readonly slot: Slot;
+  /** None for a tensor that repeats another. */
+  readonly slot: Slot | undefined;
   readonly path: string;
 }
 
@@ -100,22 +102,33 @@ function places(
         : [""];
     return layers.flatMap((each, i) => places(each, undefined, `${at}${place}${groups[i]}/`, file, where));
   });
-  const inner = new Set(nested.map(({ slot }) => slot.variable));
-  return [...nested, ...ownPlaces(layer, at, inner)];
+  return [...nested, ...ownPlaces(layer, at, nested, file)];
 }
 
-/** The weights of `layer` itself, and of the sublayers that are flat here. */
-function ownPlaces(layer: Layer, at: string, inner: ReadonlySet<Slot["variable"]>): readonly Place[] {
-  const counts = new Map<string, number>();
+/**
+ * The weights of `layer` itself, and of the sublayers that are flat here. A wrapper that refers to a weight of its layer
+ * lists that weight before its own, again.
+ */
+function ownPlaces(layer: Layer, at: string, nested: readonly Place[], file: Hdf5): readonly Place[] {
+  const inner = new Set(nested.map(({ slot }) => slot?.variable));
+  const own = slots(layer, [layer.name]).filter(({ variable }) => !inner.has(variable));
+  const shapeAt = (number: number): string | undefined => file.entry(`${at}vars/${number}`)?.shape.join();
+  const shapes = new Set(nested.map(({ slot }) => slot?.variable.shape.join()));
+  const again: Place[] = [];
+  if (own.length > 0) {
+    while (shapeAt(own.length + again.length) !== undefined && shapes.has(shapeAt(again.length))) {
+      again.push({ slot: undefined, path: `${at}vars/${again.length}` });
+    }
+  }
+  const counts = new Map([["", again.length]]);
   const parts = partsOf(layer);
-  return slots(layer, [layer.name])
-    .filter(({ variable }) => !inner.has(variable))
-    .map((slot) => {
-      const owner = slot.weight.includes("/") ? `${parts[slot.weight.split("/")[0]!]}/` : "";
-      const number = counts.get(owner) ?? 0;
-      counts.set(owner, number + 1);
-      return { slot, path: `${at}${owner}vars/${number}` };
-    });
+  const places = own.map((slot) => {
+    const owner = slot.weight.includes("/") ? `${parts[slot.weight.split("/")[0]!]}/` : "";
+    const number = counts.get(owner) ?? 0;
+    counts.set(owner, number + 1);
+    return { slot, path: `${at}${owner}vars/${number}` };
+  });
+  return [...again, ...places];
 }
 
 /** The names that Keras gives to the groups of a list: the class in snake case, numbered from its second use. */

@@ -8,6 +8,7 @@ import { keras } from "./keras.js";
 import { elementsOf, fillFromManifest, withManifest } from "./layersModel.js";
 import { type ModelFile, parse } from "./modelFile.js";
 import { intoArray } from "./operations/arguments.js";
+import { savedModel } from "./savedModel/savedModel.js";
 import { checkWeights } from "./slots.js";
 import { type Source, source } from "./source.js";
 import { build } from "./topology.js";
@@ -34,6 +35,7 @@ const SIGNATURES: readonly {
  */
 export async function load(location: string): Promise<tf.LayersModel> {
   const from = await source(location);
+  if (/(^|[/\\])saved_model\.pb$/.test(from.location)) return fromFile(await savedModel(from), from.location);
   const bytes = await from.open();
   try {
     const head = Buffer.from(copy(bytes, 0, Math.min(8, bytes.size))).toString("latin1");
