@@ -120,10 +120,15 @@ function ownPlaces(layer: Layer, at: string, nested: readonly Place[], file: Hdf
       again.push({ slot: undefined, path: `${at}vars/${again.length}` });
     }
   }
+  // Keras 3 may have a public property for a private attribute, and visits that first.
+  const attribute = (name: string): string => {
+    const open = name.replace(/^_/, "");
+    return `${file.at(`${at}${open}`) ? open : name}/`;
+  };
   const counts = new Map([["", again.length]]);
   const parts = partsOf(layer);
   const places = own.map((slot) => {
-    const owner = slot.weight.includes("/") ? `${parts[slot.weight.split("/")[0]!]}/` : "";
+    const owner = slot.weight.includes("/") ? attribute(parts[slot.weight.split("/")[0]!]!) : "";
     const number = counts.get(owner) ?? 0;
     counts.set(owner, number + 1);
     return { slot, path: `${at}${owner}vars/${number}` };
@@ -131,11 +136,14 @@ function ownPlaces(layer: Layer, at: string, nested: readonly Place[], file: Hdf
   return [...again, ...places];
 }
 
+/** Classes that Keras exports, and writes into topologies, under another name than their own. */
+const EXPORTED: Readonly<Record<string, string>> = { GroupQueryAttention: "GroupedQueryAttention" };
+
 /** The names that Keras gives to the groups of a list: the class in snake case, numbered from its second use. */
 function numbered(classes: readonly string[]): readonly string[] {
   const seen = new Map<string, number>();
   return classes.map((kind) => {
-    const snake = kind
+    const snake = (EXPORTED[kind] ?? kind)
       .replace(/\W+/g, "")
       .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
       .replace(/([a-z])([A-Z])/g, "$1_$2")
