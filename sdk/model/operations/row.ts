@@ -27,13 +27,14 @@ export type Operations = Readonly<Record<string, Operation>>;
 
 export const size = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
-/** Shapes brought together from their last axis, where 1 gives way. */
+/** Shapes brought together from their last axis, where 1 gives way, and an open size (NaN) to a known one. */
 export function broadcast(...shapes: readonly Shape[]): number[] {
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, i) => {
     const sizes = shapes.map((shape) => shape[i - rank + shape.length] ?? 1).filter((n) => n !== 1);
-    const [first = 1] = sizes;
-    if (sizes.every((n) => n === first)) return first;
+    const known = sizes.filter((n) => !Number.isNaN(n));
+    const first = known[0] ?? sizes[0] ?? 1;
+    if (known.every((n) => n === first)) return first;
     const received = shapes.map((shape) => `[${shape}]`).join(" and ");
     throw badModel("shapes that go together", received, "an operation", "Repair the shapes of its inputs.");
   });
