@@ -91,6 +91,11 @@ export const manifest = z.object({
     averageBits: z.object({ weights: z.number(), activations: z.number() }),
     memoryBytes: z.object({ peak: whole, sum: whole }),
     bitOperations: z.number(),
+    // Artifacts of version 1 do not tell.
+    macs: z.number().optional(),
+    fp32: z
+      .object({ memoryBytes: z.object({ peak: whole, sum: whole }), bitOperations: z.number() })
+      .optional(),
   }),
   provenance,
   /** sha256 of the other files, so that files of two artifacts are never taken for one. */
@@ -112,7 +117,8 @@ export type NormalizationOutcome = Readonly<z.output<typeof outcome>>;
  * `fp32Bytes`: all weights of the network that was quantized, in float32.
  * `averageBits`: mean bits per weight and per input value, over those that have a quantizer; 32 where none has.
  * `memoryBytes`: one sample's pass, weights plus the largest (`peak`) or all (`sum`) of the live activations.
- * `bitOperations`: sum of multiply-accumulates times both factors' bits, per sample.
+ * `bitOperations`: sum of multiply-accumulates (`macs`) times both factors' bits, per sample.
+ * `fp32`: the same of the network that was quantized, with 32 bits everywhere but 8 for the model's input.
  */
 export type Sizes = Readonly<Manifest["sizes"]>;
 

@@ -2,12 +2,13 @@ import { AutoqnnError } from "../errors.js";
 import { averageBits, bitOperations, FLOAT_BITS } from "../graph/costs.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import { memory } from "../graph/memory.js";
+import { totals } from "../graph/totals.js";
 import { topologyOf } from "../model/topology.js";
 import { fit, isFrozen, measure } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";
 import { rangeOf } from "../train/program.js";
-import { type HostTensor, type Snapshot, sizeOf } from "../train/snapshot.js";
+import type { HostTensor, Snapshot } from "../train/snapshot.js";
 import { type Artifact, decimals, type Manifest, type Provenance, sha256, VERSION } from "./artifact.js";
 import { type Packable, unfolded } from "./fold.js";
 import { pack } from "./pack.js";
@@ -157,15 +158,20 @@ function sizes(
 ): Manifest["sizes"] {
   const { weights, activations } = averageBits(quantizedPart(graph, assignment), assignment);
   const { peak, sum } = memory(graph, assignment);
-  const values = original.variables.reduce((total, { shape }) => total + sizeOf(shape), 0);
+  const before = totals(original);
   const factorBytes = Object.values(factors).reduce((total, { data }) => total + data.byteLength, 0);
   return {
     packedBytes,
     floatingBytes,
-    fp32Bytes: 4 * values,
+    fp32Bytes: before.floating.modelBytes,
     averageBits: { weights: weights || FLOAT_BITS, activations: activations || FLOAT_BITS },
     memoryBytes: { peak: Math.ceil(peak / 8) + factorBytes, sum: Math.ceil(sum / 8) + factorBytes },
     bitOperations: bitOperations(graph, assignment),
+    macs: before.macs,
+    fp32: {
+      memoryBytes: before.floating.memoryBytes,
+      bitOperations: before.floating.bitOperations,
+    },
   };
 }
 

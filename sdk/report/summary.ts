@@ -7,22 +7,35 @@ export type Described = Pick<
   "nodes" | "leftAlone" | "batchNormalizations" | "sizes" | "provenance"
 >;
 
-/** Sizes as lines of a table: what, and how much. */
+interface Size {
+  readonly title: string;
+  readonly quantized: number;
+  readonly fp32?: number | undefined;
+}
+
+/** Sizes as lines of a table: what, how much, how much in FP32, and the factor between. */
 export function sizeTable({ sizes }: Described): Table {
-  const { packedBytes, floatingBytes, fp32Bytes, averageBits, memoryBytes, bitOperations } = sizes;
-  const factor = fp32Bytes / (packedBytes + floatingBytes);
-  const lines: readonly (readonly [string, string])[] = [
-    ["weight codes", kilobytes(packedBytes)],
-    ["weights and factors in FP32", kilobytes(floatingBytes)],
-    ["all weights in FP32", `${kilobytes(fp32Bytes)} (${factor.toFixed(1)} times as much)`],
-    ["average bits of weights", averageBits.weights.toFixed(2)],
-    ["average bits of inputs", averageBits.activations.toFixed(2)],
-    ["memory of one sample's pass, peak", kilobytes(memoryBytes.peak)],
-    ["bit operations per sample", `${(bitOperations / 1e6).toFixed(1)} M`],
+  const { packedBytes, floatingBytes, fp32Bytes, averageBits, memoryBytes, bitOperations, macs, fp32 } =
+    sizes;
+  const lines: readonly Size[] = [
+    { title: "weights (bytes)", quantized: packedBytes + floatingBytes, fp32: fp32Bytes },
+    { title: "  in codes", quantized: packedBytes },
+    { title: "  left in FP32, and factors", quantized: floatingBytes },
+    { title: "average bits of weights", quantized: averageBits.weights, fp32: 32 },
+    { title: "average bits of inputs", quantized: averageBits.activations, fp32: 32 },
+    {
+      title: "memory of a sample's pass, peak (bytes)",
+      quantized: memoryBytes.peak,
+      fp32: fp32?.memoryBytes.peak,
+    },
+    { title: "bit operations per sample", quantized: bitOperations, fp32: fp32?.bitOperations },
+    ...(macs === undefined ? [] : [{ title: "multiply-accumulates per sample", quantized: macs }]),
   ];
   return table(lines, [
-    { title: "size", value: ([name]) => name },
-    { title: "", value: ([, value]) => value },
+    { title: "size", value: ({ title }) => title },
+    { title: "quantized", value: ({ quantized }) => quantized },
+    { title: "in FP32", value: ({ fp32 }) => fp32 },
+    { title: "factor", digits: 2, value: ({ quantized, fp32 }) => (fp32 ? fp32 / quantized : undefined) },
   ]);
 }
 
@@ -123,10 +136,6 @@ export function summaryHtml(model: Described): string {
 function parts(model: Described, leftAlone: Table, normalizations: Table): Table[] {
   const tables = [nodeTable(model.nodes), leftAlone, normalizations, stageTable(model), sizeTable(model)];
   return tables.filter(({ rows }) => rows.length > 0);
-}
-
-function kilobytes(bytes: number): string {
-  return `${(bytes / 1000).toFixed(2)} KB`;
 }
 
 function listed(names: readonly string[]): string {

@@ -177,7 +177,7 @@ describe("inspect", () => {
       "predictions/input",
     ]);
     expect(json.leftAlone.map(({ id }: { id: string }) => id)).toContain("conv/input");
-    expect(json.totals.parameters.all).toBe(9 * 4 + 4 + 36 * 4 * 3 + 3);
+    expect(json.totals.parameters.all).toBe(9 * 4 + 4 + 4 * 4 + 36 * 4 * 3 + 3);
     expect(json.totals.macs).toBe(36 * 9 * 4 + 36 * 4 * 3);
     expect(out).toMatch(/^MACs per sample +1,728$/m);
   });

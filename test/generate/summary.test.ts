@@ -23,7 +23,10 @@ describe("summary", () => {
     }
     expect(printed[0]).toMatch(/^rank 1 +\d+ +conv1\/bias, norm\/gamma, norm\/beta and \d more$/m);
     expect(printed[0]).toMatch(/^model input +1 +conv1\/input$/m);
-    expect(printed[0]).toContain(`${(model.sizes.packedBytes / 1000).toFixed(2)} KB`);
+    const { packedBytes, bitOperations, fp32 } = model.sizes;
+    expect(printed[0]).toMatch(new RegExp(`^  in codes +${packedBytes.toLocaleString("en-US")}$`, "m"));
+    const factor = (fp32!.bitOperations / bitOperations).toFixed(2);
+    expect(printed[0]).toMatch(new RegExp(`^bit operations per sample +[\\d,]+ +[\\d,]+ +${factor}$`, "m"));
   });
 
   it("tells what each stage reached and which rounding won", () => {

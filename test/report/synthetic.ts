@@ -156,6 +156,8 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
           averageBits: { weights: 2, activations: 1.98 },
           memoryBytes: { peak: 41000, sum: 90000 },
           bitOperations: 12.5e6,
+          macs: 3.1e6,
+          fp32: { memoryBytes: { peak: 410000, sum: 900000 }, bitOperations: 3.2e9 },
         },
       },
       provenance: { library: "0.1.0", seed: 7, stages: [] },
