@@ -9,6 +9,7 @@ import { stock } from "./stock.js";
 
 type Config = tf.serialization.ConfigDict;
 type Shape = (number | null)[];
+type Inputs = tf.Tensor | tf.Tensor[] | tf.SymbolicTensor | tf.SymbolicTensor[];
 
 /** A layer that makes one step of a sequence. `call` takes and gives [input or output, ...states]. */
 export interface Cell extends tf.layers.Layer {
@@ -165,13 +166,14 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
   static override readonly className: string = "RNN";
   static readonly tensorArguments = ["sequences", "initial_state", "mask"];
   zeroOutputForMask: boolean;
-  readonly #inputs: readonly string[] | undefined;
+  /** The call arguments that the inputs are, in their order; absent where all after the first are states. */
+  readonly operands: readonly string[] | undefined;
 
   constructor(config: RecurrentConfig) {
     const { cell } = config;
     super({ ...config, cell: Array.isArray(cell) ? new StackedRNNCells({ cells: cell }) : cell });
     this.zeroOutputForMask = config.zeroOutputForMask ?? false;
-    this.#inputs = config.inputs;
+    this.operands = config.inputs;
     if (config.timeMajor) {
       const hint = "Rebuild it with time_major=False and permute the dimensions before it.";
       throw badModel("sequences with the batch first", "time_major true", `layer "${this.name}"`, hint);
@@ -179,10 +181,17 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
   }
 
   override apply(...[inputs, kwargs]: Parameters<tf.layers.Layer["apply"]>) {
-    // tfjs leaves the states in options that it hands on to the next layer.
-    const { initialState, ...others } = (kwargs ?? {}) as Config;
-    const own = Array.isArray(inputs) || initialState == null ? others : { ...others, initialState };
-    return super.apply(inputs, own);
+    // tfjs takes all further inputs for states, and leaves those in options that it hands on to the next layer.
+    const { initialState, ...options } = (kwargs ?? {}) as Config;
+    const list = [inputs].flat() as tf.Tensor[];
+    const states = list.length === 1 ? [(initialState ?? []) as unknown as tf.Tensor[]].flat() : [];
+    const all = [...list, ...states];
+    return tf.layers.Layer.prototype.apply.call(this, all.length > 1 ? all : all[0]!, options);
+  }
+
+  /** What is known of inputs concerns the sequence. */
+  protected override assertInputCompatibility(inputs: Inputs): void {
+    super.assertInputCompatibility([inputs].flat()[0] as tf.Tensor);
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor | tf.Tensor[] {
@@ -209,17 +218,13 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
     });
   }
 
-  /** The inputs by what they are; tfjs has moved those after the first into the options. */
+  /** The inputs by what they are. A Bidirectional hands its half the states as an option. */
   #taken(inputs: readonly tf.Tensor[], kwargs: Config) {
-    const moved = (kwargs.initialState ?? []) as unknown as tf.Tensor[];
-    const rest = inputs.length > 1 ? inputs.slice(1) : moved;
-    const given = this.#inputs?.includes("mask") ? rest.at(-1) : undefined;
-    const states = given ? rest.slice(0, -1) : rest;
-    return {
-      sequence: inputs[0]!,
-      initial: states.length > 0 ? states : undefined,
-      mask: given ?? arriving(this, kwargs),
-    };
+    const [sequence, ...rest] = inputs as [tf.Tensor, ...tf.Tensor[]];
+    const given = this.operands?.includes("mask") ? rest.at(-1) : undefined;
+    const own = given ? rest.slice(0, -1) : rest;
+    const states = own.length > 0 ? own : ((kwargs.initialState ?? []) as unknown as tf.Tensor[]);
+    return { sequence, initial: states.length > 0 ? states : undefined, mask: given ?? arriving(this, kwargs) };
   }
 
   /** What a sequence starts from where it is not told. */
@@ -243,7 +248,7 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
 
   override getConfig(): Config {
     const { zeroOutputForMask } = this;
-    const inputs = this.#inputs && { inputs: [...this.#inputs] };
+    const inputs = this.operands && { inputs: [...this.operands] };
     return { ...super.getConfig(), zeroOutputForMask, ...inputs };
   }
 

@@ -41,11 +41,11 @@ CASES = [
     Case("RNN of a cell", lambda k: k.layers.RNN(k.layers.GRUCell(3), return_sequences=True), SEQUENCE, BOTH),
     graph("RNN of stacked cells", stacked, SEQUENCE, writers=BOTH),
     graph("states from one layer to another", states, [(5, 4), (3, 4)], writers=BOTH),
-    graph("masked SimpleRNN", masked(layer("SimpleRNN", 3, return_sequences=True)), [WORDS], writers=("keras2",)),
-    graph("masked LSTM", masked(layer("LSTM", 3, return_sequences=True, return_state=True)), [WORDS], writers=("keras2",)),
-    graph("masked GRU, backwards", masked(layer("GRU", 3, go_backwards=True, return_sequences=True)), [WORDS], writers=("keras2",)),
-    graph("masked LSTM with zeros at masked steps", masked(layer("LSTM", 3, zero_output_for_mask=True, return_sequences=True)), [WORDS], writers=("keras2",)),
-    graph("masked GRU, last output", masked(layer("GRU", 3)), [WORDS], writers=("keras2",)),
+    graph("masked SimpleRNN", masked(layer("SimpleRNN", 3, return_sequences=True)), [WORDS], writers=BOTH),
+    graph("masked LSTM", masked(layer("LSTM", 3, return_sequences=True, return_state=True)), [WORDS], writers=BOTH),
+    graph("masked GRU, backwards", masked(layer("GRU", 3, go_backwards=True, return_sequences=True)), [WORDS], writers=BOTH),
+    graph("masked LSTM with zeros at masked steps", masked(layer("LSTM", 3, zero_output_for_mask=True, return_sequences=True)), [WORDS], writers=BOTH),
+    graph("masked GRU, last output", masked(layer("GRU", 3)), [WORDS], writers=BOTH),
 ]
 
 write("recurrent", CASES)
