@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
-import { type CellFields, cellEdges, type Enter, STEPS } from "../model/layers/cells.js";
+import { type CellFields, cellEdges, type Enter, STEPS, type Step } from "../model/layers/cells.js";
+import { convolutionalEdges, convolutionalStep } from "../model/layers/convolutionalRecurrent.js";
 import type { Inner, InnerEdge } from "../model/layers/inner.js";
 import { fields, type Layer } from "./layers.js";
 import type { Patches } from "./patches.js";
@@ -21,13 +22,26 @@ interface Parts {
   readonly cells?: readonly Layer[];
 }
 
+/** tfjs's own cells: how they compute a step, and where nodes can stand in it. */
+const CELLS: Readonly<
+  Record<string, { step: Step; edges(cell: CellFields, inputs: Shapes): readonly InnerEdge[] }>
+> = {
+  ...Object.fromEntries(
+    Object.entries(STEPS).map(([kind, step]) => [
+      kind,
+      { step, edges: (cell: CellFields) => cellEdges(kind, cell) },
+    ]),
+  ),
+  ConvLSTM2DCell: { step: convolutionalStep, edges: convolutionalEdges },
+};
+
 const declares = (layer: Layer): layer is Layer & Inner =>
   typeof (layer as Partial<Inner>).innerEdges === "function" &&
   typeof (layer as Partial<Inner>).enter === "function";
 
 /** Whether a cell is tfjs's own, which passes nothing through `enter` but computes as ours does. */
 const isStockCell = (layer: Layer): boolean =>
-  layer.getClassName() in STEPS && !declares(layer) && "recurrentKernel" in layer;
+  layer.getClassName() in CELLS && !declares(layer) && "recurrentKernel" in layer;
 
 /** The inner edges of one call of a leaf: of layers that declare some, of recurrent cells, and of wrapped ones. */
 export function innerEdges(leaf: Layer, inputs: Shapes): HeldEdge[] {
@@ -54,7 +68,7 @@ function own(holder: Layer, inputs: Shapes): HeldEdge[] {
   const found = declares(holder)
     ? holder.innerEdges(inputs)
     : isStockCell(holder)
-      ? cellEdges(holder.getClassName(), fields<CellFields>(holder))
+      ? CELLS[holder.getClassName()]!.edges(fields<CellFields>(holder), inputs)
       : [];
   return found.map((edge) => ({ steps: 1, ...edge, holder, key: edge.name }));
 }
@@ -92,7 +106,7 @@ export function enterInner(
     };
     if (declares(holder)) instances.set(holder, "enter", enter);
     else {
-      const step = STEPS[holder.getClassName()]!;
+      const { step } = CELLS[holder.getClassName()]!;
       instances.set(holder, "call", (inputs: tf.Tensor[], kwargs: { readonly training?: boolean }) =>
         step(fields<CellFields>(holder), inputs, kwargs.training ?? false, enter),
       );

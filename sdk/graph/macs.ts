@@ -84,7 +84,7 @@ const convolutionalRecurrent: Count = ({ layer, weights, inputs }) => {
   const output = Array.isArray(shapes[0]) ? shapes[0] : (shapes as number[]);
   const positions = size(output) / cell.filters / (returnSequences ? steps : 1);
   return weights
-    .filter((w) => w.shape.length === 4)
+    .filter((w) => w.shape.length > 2)
     .map((w) => ({
       weight: w.name,
       ...(segment(w.name) === "kernel" && { input: 0 }),
@@ -181,7 +181,9 @@ const COUNTS: Readonly<Record<string, Count>> = {
   EinsumDense: einsum,
   MultiHeadAttention: headAttention,
   GroupedQueryAttention: headAttention,
+  ConvLSTM1D: convolutionalRecurrent,
   ConvLSTM2D: convolutionalRecurrent,
+  ConvLSTM3D: convolutionalRecurrent,
   TimeDistributed: timeDistributed,
   Operation: operation,
 };

@@ -42,7 +42,6 @@ const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>
 /** Options that mean nothing in the layer, and that tfjs refuses or would misread. */
 const DROPPED: Readonly<Record<string, readonly string[]>> = {
   InputLayer: ["ragged", "optional", "shape"],
-  Bidirectional: ["backward_layer"],
   Dropout: ["seed"],
 };
 
@@ -71,7 +70,6 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
       throw badModel(`${option} ${show(assumed)} of ${kind}`, show(value), where, hint);
     }
   }
-  if (kind === "Bidirectional") refuseUnlikeHalves(config, where);
   const options = Object.entries(config)
     .filter(([option]) => !rowOf(DROPPED, kind)?.includes(option))
     .map(([option, value]) => [
@@ -98,29 +96,6 @@ function refuseCode(value: unknown, where: string): void {
   for (const part of Object.values(value)) refuseCode(part, where);
 }
 
-/** tfjs makes the backward half from the forward one. */
-function refuseUnlikeHalves(config: Config, where: string): void {
-  const [forward, backward] = [config.layer, config.backward_layer];
-  if (!isConfig(backward) || !isConfig(forward)) return;
-  const essence = (half: Config, reversed: boolean): string => {
-    const options = isConfig(half.config) ? half.config : {};
-    const { units, activation, recurrent_activation, use_bias, go_backwards, return_sequences } = options;
-    const backwards = reversed ? !go_backwards : Boolean(go_backwards);
-    return show([
-      half.class_name,
-      units,
-      activation,
-      recurrent_activation,
-      use_bias,
-      return_sequences,
-      backwards,
-    ]);
-  };
-  if (essence(forward, false) === essence(backward, true)) return;
-  const hint = "Give Bidirectional one layer, which it runs both ways.";
-  throw badModel(`a backward layer like ${essence(forward, false)}`, essence(backward, true), where, hint);
-}
-
 function translateOption(option: string, value: unknown, where: string, reading: Reading): unknown {
   if (option === "dtype") return dtypeOf(value, where, reading.writer);
   if (option === "batch_shape" || option === "batch_input_shape") return batchShape(value, where);
@@ -135,11 +110,11 @@ function translateOption(option: string, value: unknown, where: string, reading:
   }
   if (Array.isArray(value)) return value.map((item) => translateOption("", item, where, reading));
   if (!isConfig(value) || typeof value.class_name !== "string" || !isConfig(value.config)) return value;
-  if (option !== "layer" && option !== "cell" && option !== "") {
+  if (!["layer", "backward_layer", "cell", ""].includes(option)) {
     return { class_name: value.class_name, config: value.config };
   }
   const inner = translateLayer({ ...value, class_name: value.class_name, config: value.config }, reading);
-  // tfjs prefixes the halves of a Bidirectional itself.
+  // The forward half of a Bidirectional is named anew from its layer.
   const name =
     typeof inner.config.name === "string" ? { name: inner.config.name.replace(/^forward_/, "") } : {};
   return { ...inner, config: { ...inner.config, ...name } };

@@ -31,7 +31,11 @@ function byPositions({ name, inputs, weights, inference }: LayerCase): number {
   const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
   const [, ...positions] = /Transpose/.test(name) ? [0, ...inputs[0]!.shape] : inference.outputs[0]!.shape;
   const kernels = weights.filter((weight) => /kernel$/.test(weight.name));
-  return kernels.reduce((sum, { shape }) => sum + product(shape) * product(positions.slice(0, -1)), 0);
+  const steps = /LSTM/.test(name) ? inputs[0]!.shape[0]! : 1;
+  return kernels.reduce(
+    (sum, { shape }) => sum + steps * product(shape) * product(positions.slice(0, -1)),
+    0,
+  );
 }
 
 const counted = families();

@@ -157,15 +157,6 @@ describe("what tfjs cannot honour", () => {
       layer("Dense", { name: "d", units: 1, activation: "hard_swoosh" }),
       /an activation that Keras or tfjs has, received "hard_swoosh" at layer "d"/,
     ],
-    [
-      "two different halves",
-      layer("Bidirectional", {
-        name: "b",
-        layer: layer("SimpleRNN", { name: "forward_s", units: 2, go_backwards: false }),
-        backward_layer: layer("SimpleRNN", { name: "s", units: 3, go_backwards: true }),
-      }),
-      /a backward layer like.*at layer "b"/,
-    ],
   ])("%s is refused", (_, made, message) => refused(sequential(input, made), message));
 
   test("what tfjs itself wrote is taken at its word", async () => {

@@ -31,7 +31,7 @@ export type Step = (cell: CellFields, inputs: tf.Tensor[], training: boolean, en
  * The same mask at every step of a sequence, drawn at the first: one for all gates, or in implementation 1 one for each.
  * Whoever runs the cell sets the fields back to null afterwards.
  */
-function dropped(
+export function dropped(
   cell: CellFields,
   key: "dropout" | "recurrentDropout",
   x: tf.Tensor,

@@ -3,6 +3,7 @@ import { OPERATION } from "../operations/operation.js";
 import { ATTENTION } from "./attention.js";
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { CONVOLUTIONS } from "./convolution.js";
+import { CONVOLUTIONAL_RECURRENT } from "./convolutionalRecurrent.js";
 import { CORE } from "./core.js";
 import { DROPOUTS } from "./dropout.js";
 import { EINSUM } from "./einsumDense.js";
@@ -17,6 +18,7 @@ import { RESHAPINGS } from "./reshaping.js";
 import { SPECTRAL_NORMALIZATIONS } from "./spectralNormalization.js";
 import { STANDARDIZATIONS } from "./standardization.js";
 import { isStock } from "./stock.js";
+import { WRAPPERS } from "./wrappers.js";
 
 type LayerClass = tf.serialization.SerializableConstructor<tf.layers.Layer>;
 
@@ -30,6 +32,7 @@ export const LAYERS: LayerClasses = {
   ...CONVOLUTIONS,
   ...CORE,
   ...DROPOUTS,
+  ...CONVOLUTIONAL_RECURRENT,
   ...EINSUM,
   ...HEAD_ATTENTION,
   ...IMAGE_SIZES,
@@ -42,6 +45,7 @@ export const LAYERS: LayerClasses = {
   ...RESHAPINGS,
   ...SPECTRAL_NORMALIZATIONS,
   ...STANDARDIZATIONS,
+  ...WRAPPERS,
 };
 
 /**

@@ -1,139 +1,24 @@
 import * as tf from "@tensorflow/tfjs";
 import { badModel } from "../badModel.js";
-import { type CellFields, cellEdges, type Enter, STEPS } from "./cells.js";
+import type { CellFields } from "./cells.js";
 import type { LayerClasses } from "./index.js";
-import type { Inner, InnerEdge } from "./inner.js";
 import type { LayerArgs } from "./layer.js";
 import { arriving } from "./masks.js";
+import {
+  type Cell,
+  type CellConfig,
+  GRUCell,
+  LSTMCell,
+  SimpleRNNCell,
+  StackedRNNCells,
+  sizesOf,
+} from "./recurrentCells.js";
 import { stock } from "./stock.js";
 
 type Config = tf.serialization.ConfigDict;
+type Layer = tf.layers.Layer;
 type Shape = (number | null)[];
 type Inputs = tf.Tensor | tf.Tensor[] | tf.SymbolicTensor | tf.SymbolicTensor[];
-
-/** A layer that makes one step of a sequence. `call` takes and gives [input or output, ...states]. */
-export interface Cell extends tf.layers.Layer {
-  readonly stateSize: number | number[];
-}
-
-interface StockCell extends CellFields {
-  readonly stateSize: number | number[];
-}
-
-interface CellConfig extends LayerArgs {
-  readonly units: number;
-  readonly resetAfter?: boolean;
-  readonly unitForgetBias?: boolean;
-}
-
-/** A stock cell whose step is ours, so that nodes can stand in it. */
-const cell = (kind: string) =>
-  class extends stock<StockCell, CellConfig>(kind) implements Inner, Cell {
-    static override readonly className: string = kind;
-
-    innerEdges(): readonly InnerEdge[] {
-      return cellEdges(kind, this);
-    }
-
-    enter(_: string, x: tf.Tensor): tf.Tensor {
-      return x;
-    }
-
-    override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
-      const enter: Enter = (name, x) => this.enter(name, x);
-      return tf.tidy(() => STEPS[kind]!(this, inputs as tf.Tensor[], Boolean(kwargs.training), enter));
-    }
-  };
-
-class SimpleRNNCell extends cell("SimpleRNNCell") {}
-class LSTMCell extends cell("LSTMCell") {}
-
-class GRUCell extends cell("GRUCell") {
-  override readonly resetAfter: boolean;
-  declare kernel: tf.LayerVariable;
-  declare recurrentKernel: tf.LayerVariable;
-  declare bias?: tf.LayerVariable | null;
-
-  constructor(config: CellConfig) {
-    // tfjs knows the gate before the kernel only.
-    super({ ...config, resetAfter: false });
-    this.resetAfter = config.resetAfter ?? false;
-  }
-
-  override build(inputShape: tf.Shape): void {
-    if (!this.resetAfter) {
-      super.build(inputShape);
-      return;
-    }
-    const gates = 3 * this.units;
-    const add = (name: string, shape: number[], kind: "kernel" | "recurrent" | "bias"): tf.LayerVariable => {
-      const held = this as unknown as Readonly<Record<string, never>>;
-      const [start, regularizer, constraint] = ["Initializer", "Regularizer", "Constraint"].map(
-        (role) => held[`${kind}${role}`],
-      );
-      return this.addWeight(name, shape, "float32", start, regularizer, true, constraint);
-    };
-    this.kernel = add("kernel", [inputShape.at(-1)!, gates], "kernel");
-    this.recurrentKernel = add("recurrent_kernel", [this.units, gates], "recurrent");
-    this.bias = this.useBias ? add("bias", [2, gates], "bias") : null;
-    this.built = true;
-  }
-
-  override getConfig(): Config {
-    return { ...super.getConfig(), resetAfter: this.resetAfter };
-  }
-}
-
-const sizesOf = ({ stateSize }: Cell): number[] => [stateSize].flat();
-
-interface StackFields {
-  readonly cells: Cell[];
-  readonly stateSize: number[];
-}
-
-/** Cells one on another as one cell. States lie in the order of the cells, as Keras has them. */
-class StackedRNNCells
-  extends stock<StackFields, LayerArgs & { cells: Cell[] }>("StackedRNNCells")
-  implements Inner
-{
-  static override readonly className = "StackedRNNCells";
-
-  // A getter in tfjs, where the last cell comes first.
-  override get stateSize(): number[] {
-    return this.cells.flatMap(sizesOf);
-  }
-
-  /** What enters a cell from the one below; the cells' own edges are theirs. */
-  innerEdges(): readonly InnerEdge[] {
-    return this.cells.slice(0, -1).map((below, i) => {
-      const units = sizesOf(below)[0]!;
-      const kernel = this.cells[i + 1]!.weights.find(({ originalName }) => originalName.endsWith("/kernel"));
-      const meets = kernel
-        ? [{ factor: `RNNCell_${i + 1}/kernel`, macs: kernel.shape.reduce<number>((n, d) => n * d!, 1) }]
-        : [];
-      return { name: `RNNCell_${i + 1}/input`, shape: [units], meets };
-    });
-  }
-
-  enter(_: string, x: tf.Tensor): tf.Tensor {
-    return x;
-  }
-
-  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
-    return tf.tidy(() => {
-      const [first, ...states] = inputs as tf.Tensor[];
-      let at = first!;
-      const next = this.cells.flatMap((each, i) => {
-        const own = states.splice(0, sizesOf(each).length);
-        const x = i === 0 ? at : this.enter(`RNNCell_${i}/input`, at);
-        const [output, ...after] = each.call([x, ...own], kwargs) as tf.Tensor[];
-        at = output!;
-        return after;
-      });
-      return [at, ...next];
-    });
-  }
-}
 
 export interface RecurrentConfig extends LayerArgs {
   readonly cell: Cell | Cell[];
@@ -152,6 +37,32 @@ export interface RecurrentFields {
   readonly returnSequences: boolean;
   readonly returnState: boolean;
   readonly goBackwards: boolean;
+}
+
+/**
+ * Calls a recurrent layer with the states among its inputs. (tfjs's own way takes all further inputs for states, and leaves
+ * those in options that it hands on to the next layer.)
+ */
+export function applyWithStates(layer: Layer, ...[inputs, kwargs]: Parameters<Layer["apply"]>) {
+  const { initialState, ...options } = (kwargs ?? {}) as Config;
+  const list = [inputs].flat() as tf.Tensor[];
+  const states = list.length === 1 ? [(initialState ?? []) as unknown as tf.Tensor[]].flat() : [];
+  const all = [...list, ...states];
+  return tf.layers.Layer.prototype.apply.call(layer, all.length > 1 ? all : all[0]!, options);
+}
+
+/** The inputs of a recurrent layer by what they are. The states may come as an option, from a layer around it. */
+export function takenApart(
+  layer: Layer & { readonly operands: readonly string[] | undefined },
+  inputs: readonly tf.Tensor[],
+  kwargs: Config,
+) {
+  const [sequence, ...rest] = inputs as [tf.Tensor, ...tf.Tensor[]];
+  const given = layer.operands?.includes("mask") ? rest.at(-1) : undefined;
+  const own = given ? rest.slice(0, -1) : rest;
+  const states = own.length > 0 ? own : ((kwargs.initialState ?? []) as unknown as tf.Tensor[]);
+  const initial = states.length > 0 ? states : undefined;
+  return { sequence, initial, mask: given ?? arriving(layer, kwargs) };
 }
 
 /** The cells that a recurrent layer runs, in their order. */
@@ -181,12 +92,7 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
   }
 
   override apply(...[inputs, kwargs]: Parameters<tf.layers.Layer["apply"]>) {
-    // tfjs takes all further inputs for states, and leaves those in options that it hands on to the next layer.
-    const { initialState, ...options } = (kwargs ?? {}) as Config;
-    const list = [inputs].flat() as tf.Tensor[];
-    const states = list.length === 1 ? [(initialState ?? []) as unknown as tf.Tensor[]].flat() : [];
-    const all = [...list, ...states];
-    return tf.layers.Layer.prototype.apply.call(this, all.length > 1 ? all : all[0]!, options);
+    return applyWithStates(this, inputs, kwargs);
   }
 
   /** What is known of inputs concerns the sequence. */
@@ -196,7 +102,7 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor | tf.Tensor[] {
     return tf.tidy(() => {
-      const { sequence, initial, mask } = this.#taken([inputs].flat(), kwargs);
+      const { sequence, initial, mask } = takenApart(this, [inputs].flat(), kwargs);
       let states = initial ?? this.zeroStates(sequence);
       const order = (steps: tf.Tensor[]): tf.Tensor[] => (this.goBackwards ? steps.toReversed() : steps);
       const steps = order(tf.unstack(sequence, 1));
@@ -216,15 +122,6 @@ export class RNN extends stock<RecurrentFields, RecurrentConfig>("RNN") {
       const output = this.returnSequences ? tf.stack(outputs, 1) : outputs.at(-1)!;
       return this.returnState ? [output, ...states] : output;
     });
-  }
-
-  /** The inputs by what they are. A Bidirectional hands its half the states as an option. */
-  #taken(inputs: readonly tf.Tensor[], kwargs: Config) {
-    const [sequence, ...rest] = inputs as [tf.Tensor, ...tf.Tensor[]];
-    const given = this.operands?.includes("mask") ? rest.at(-1) : undefined;
-    const own = given ? rest.slice(0, -1) : rest;
-    const states = own.length > 0 ? own : ((kwargs.initialState ?? []) as unknown as tf.Tensor[]);
-    return { sequence, initial: states.length > 0 ? states : undefined, mask: given ?? arriving(this, kwargs) };
   }
 
   /** What a sequence starts from where it is not told. */

@@ -1,0 +1,140 @@
+import * as tf from "@tensorflow/tfjs";
+import { type CellFields, cellEdges, type Enter, STEPS } from "./cells.js";
+import type { Inner, InnerEdge } from "./inner.js";
+import type { LayerArgs } from "./layer.js";
+import { stock } from "./stock.js";
+
+type Config = tf.serialization.ConfigDict;
+
+/** A layer that makes one step of a sequence. `call` takes and gives [input or output, ...states]. */
+export interface Cell extends tf.layers.Layer {
+  readonly stateSize: number | number[];
+}
+
+interface StockCell extends Omit<CellFields, Made> {
+  kernel: tf.LayerVariable;
+  recurrentKernel: tf.LayerVariable;
+  bias?: tf.LayerVariable | null;
+  readonly stateSize: number | number[];
+}
+
+/** What a cell makes when it is built. */
+type Made = "kernel" | "recurrentKernel" | "bias";
+
+export interface CellConfig extends LayerArgs {
+  readonly units: number;
+  readonly resetAfter?: boolean;
+  readonly unitForgetBias?: boolean;
+}
+
+/** A stock cell whose step is ours, so that nodes can stand in it. */
+const cell = (kind: string) =>
+  class extends stock<StockCell, CellConfig>(kind) implements Inner, Cell {
+    static override readonly className: string = kind;
+
+    innerEdges(_?: readonly (readonly number[])[]): readonly InnerEdge[] {
+      return cellEdges(kind, this);
+    }
+
+    enter(_: string, x: tf.Tensor): tf.Tensor {
+      return x;
+    }
+
+    /** Weights of other shapes than tfjs's class would make. */
+    protected buildKernels(kernel: number[], recurrentKernel: number[], bias: number[]): void {
+      const held = this as unknown as Readonly<Record<string, never>>;
+      const add = (name: string, shape: number[], kind: string): tf.LayerVariable => {
+        const [start, regularizer, constraint] = ["Initializer", "Regularizer", "Constraint"].map(
+          (role) => held[`${kind}${role}`],
+        );
+        return this.addWeight(name, shape, "float32", start, regularizer, true, constraint);
+      };
+      this.kernel = add("kernel", kernel, "kernel");
+      this.recurrentKernel = add("recurrent_kernel", recurrentKernel, "recurrent");
+      this.bias = this.useBias ? add("bias", bias, "bias") : null;
+      this.built = true;
+    }
+
+    override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
+      const enter: Enter = (name, x) => this.enter(name, x);
+      return tf.tidy(() => STEPS[kind]!(this, inputs as tf.Tensor[], Boolean(kwargs.training), enter));
+    }
+  };
+
+export class SimpleRNNCell extends cell("SimpleRNNCell") {}
+export class LSTMCell extends cell("LSTMCell") {}
+
+export class GRUCell extends cell("GRUCell") {
+  override readonly resetAfter: boolean;
+
+  constructor(config: CellConfig) {
+    // tfjs knows the gate before the kernel only.
+    super({ ...config, resetAfter: false });
+    this.resetAfter = config.resetAfter ?? false;
+  }
+
+  override build(inputShape: tf.Shape): void {
+    if (!this.resetAfter) {
+      super.build(inputShape);
+      return;
+    }
+    const gates = 3 * this.units;
+    this.buildKernels([inputShape.at(-1)!, gates], [this.units, gates], [2, gates]);
+  }
+
+  override getConfig(): Config {
+    return { ...super.getConfig(), resetAfter: this.resetAfter };
+  }
+}
+
+/** Sizes of a cell's states; the first is that of its output. */
+export const sizesOf = ({ stateSize }: Cell): number[] => [stateSize].flat();
+
+interface StackFields {
+  readonly cells: Cell[];
+  readonly stateSize: number[];
+}
+
+/** Cells one on another as one cell. States lie in the order of the cells, as Keras has them. */
+export class StackedRNNCells
+  extends stock<StackFields, LayerArgs & { cells: Cell[] }>("StackedRNNCells")
+  implements Inner
+{
+  static override readonly className = "StackedRNNCells";
+
+  // A getter in tfjs, where the last cell comes first.
+  override get stateSize(): number[] {
+    return this.cells.flatMap(sizesOf);
+  }
+
+  /** What enters a cell from the one below; the cells' own edges are theirs. */
+  innerEdges(): readonly InnerEdge[] {
+    return this.cells.slice(0, -1).map((below, i) => {
+      const units = sizesOf(below)[0]!;
+      const kernel = this.cells[i + 1]!.weights.find(({ originalName }) => originalName.endsWith("/kernel"));
+      const meets = kernel
+        ? [{ factor: `RNNCell_${i + 1}/kernel`, macs: kernel.shape.reduce<number>((n, d) => n * d!, 1) }]
+        : [];
+      return { name: `RNNCell_${i + 1}/input`, shape: [units], meets };
+    });
+  }
+
+  enter(_: string, x: tf.Tensor): tf.Tensor {
+    return x;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
+    return tf.tidy(() => {
+      const [first, ...states] = inputs as tf.Tensor[];
+      let at = first!;
+      const next = this.cells.flatMap((each, i) => {
+        const own = states.splice(0, sizesOf(each).length);
+        const x = i === 0 ? at : this.enter(`RNNCell_${i}/input`, at);
+        const [output, ...after] = each.call([x, ...own], kwargs) as tf.Tensor[];
+        at = output!;
+        return after;
+      });
+      return [at, ...next];
+    });
+  }
+}
