@@ -64,22 +64,21 @@ export function fold(graph: QuantizedGraph, snapshot: Snapshot, assignment: Assi
   const options = new Map(folded.map(({ into, biased }) => [into, biased]));
   const model = build(bypassed(topology, removed, options), graph.model.name, Number.POSITIVE_INFINITY);
   return {
-    graph: like(graph, quantizedGraph(model, EVERY_EDGE)),
+    graph: like(graph, model),
     snapshot: { ...snapshot, variables },
     factors,
     outcomes,
   };
 }
 
-/** `graph`, in which everything may be a node, with the nodes of `original` alone. */
-function like(original: QuantizedGraph, graph: QuantizedGraph): QuantizedGraph {
+/** The graph of `model` with the nodes of `original`, and its reasons for what is left alone. */
+function like(original: QuantizedGraph, model: QuantizedGraph["model"]): QuantizedGraph {
+  const graph = quantizedGraph(model, EVERY_EDGE);
   const nodes = new Map(original.nodes.map((node) => [node.id, node]));
-  const rest = new Map([...graph.nodes, ...graph.leftAlone].map((edge) => [edge.id, edge]));
+  const rest = new Set([...graph.nodes, ...graph.leftAlone].map(({ id }) => id));
   for (const id of nodes.keys()) rest.delete(id);
   const known = original.leftAlone.filter(({ id }) => rest.delete(id));
-  const biases = [...rest.values()].map(({ id, kind, layer, shape }) =>
-    Object.freeze({ id, kind, layer, shape, reason: `rank ${shape.length}: ${id.slice(layer.length + 1)}` }),
-  );
+  const biases = quantizedGraph(model).leftAlone.filter(({ id }) => rest.has(id));
   return {
     ...graph,
     nodes: graph.nodes.flatMap(({ id }) => nodes.get(id) ?? []),

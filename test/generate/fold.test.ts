@@ -143,6 +143,34 @@ describe("what is kept", () => {
   });
 });
 
+describe("a normalization by an operation", () => {
+  it("is kept, and named", async () => {
+    const values = { mean: [1, 2, 3], variance: [1, 2, 3], offset: [0, 1, 0], scale: [1, 1, 1] };
+    const call = { ...values, variance_epsilon: 1e-3 };
+    const layers = [
+      ["InputLayer", { name: "in", batch_input_shape: [null, 4] }, []],
+      ["Dense", { name: "it", units: 3 }, [[["in", 0, 0, {}]]]],
+      ["TFOpLambda", { name: "op", function: "nn.batch_normalization" }, [["it", 0, 0, call]]],
+    ] as const;
+    const topology = {
+      class_name: "Functional",
+      keras_version: "2.15.0",
+      config: {
+        name: "model",
+        layers: layers.map(([class_name, config, inbound_nodes]) => ({
+          ...{ class_name, config, name: config.name, inbound_nodes },
+        })),
+        input_layers: [["in", 0, 0]],
+        output_layers: [["op", 0, 0]],
+      },
+    };
+    const graph = quantizedGraph(build(topology, "model.json"));
+    expect(fold(graph, await uncalibrated(graph), {}).outcomes).toEqual([
+      { layer: "op", reason: "it is computed by a layer of class Operation" },
+    ]);
+  });
+});
+
 const TOPOLOGIES = fileURLToPath(new URL("../../../shared/reference/topologies/", import.meta.url));
 
 /** Plain tfjs would take minutes. */
