@@ -23,7 +23,8 @@ export interface Layerwise {
 export function fillByFormula({ model, variables, write }: QuantizedGraph): void {
   for (const { name, shape, dtype } of variables) {
     // Layers' names may hold slashes, and those of nested models count by the outermost.
-    const layer = model.layers.find((each) => name.startsWith(`${each.name}/`))!.name;
+    const named = model.layers.map((each) => each.name).filter((each) => name.startsWith(`${each}/`));
+    const layer = named.toSorted((a, b) => b.length - a.length)[0]!;
     const values = weightValues(layer + name.slice(name.lastIndexOf("/")), shape);
     tf.tidy(() => write({ [name]: tf.tensor(values, [...shape]).cast(dtype) }));
   }
