@@ -3,7 +3,7 @@ import { type HeldEdge, innerEdges } from "./inner.js";
 import type { Layer } from "./layers.js";
 import { products, size } from "./macs.js";
 import type { Call, Plan } from "./plan.js";
-import { type Observation, probe } from "./probe.js";
+import { INSIDE, type Observation, probe } from "./probe.js";
 import type { Read } from "./variables.js";
 
 /** A tensor that exists once per sample: a model input or the output of a layer call. */
@@ -183,7 +183,8 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
     const read = reads.get(path)!;
     const observed = probe(call, plan.slots, read, open);
     const local =
-      observed?.products ??
+      // What such a layer says itself of the inside is more than what is seen there.
+      observed?.products.filter(({ weight }) => weight !== INSIDE || within.length === 0) ??
       products({
         layer,
         weights: read.map(({ name, variable: { shape, holder } }) => ({ name, shape, holder })),

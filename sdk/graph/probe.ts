@@ -36,7 +36,16 @@ export function probe(
 ): Observation | undefined {
   const parts = within(call.layer);
   if (parts.every(isBuiltIn)) return undefined;
-  const passes = [false, true].map((training) => pass(call, slots, reads, open, parts, training));
+  const passes = [false, true].map((training) => {
+    const seen = (masked: boolean): Pass => pass(call, slots, reads, open, parts, { training, masked });
+    try {
+      return seen(false);
+    } catch (error) {
+      // Whether a mask comes with the input shows in a run only, and a call may count on it.
+      if (!call.layer.supportsMasking) throw error;
+      return seen(true);
+    }
+  });
   const batch = batchOf(slots[call.inputs[0] ?? -1]);
   return {
     weights: new Set(passes.flatMap((own) => named(own, "weight"))),
@@ -59,7 +68,7 @@ function pass(
   reads: readonly Read[],
   open: number,
   parts: readonly Layer[],
-  training: boolean,
+  { training, masked }: { readonly training: boolean; readonly masked: boolean },
 ): Pass {
   const instances = patches();
   // What a pass makes goes with it; what it leaves is no tensor.
@@ -84,7 +93,12 @@ function pass(
     dropMasks(parts, instances);
     if (training) trainingCalls(parts, tf.tensor1d([0, 0], "int32"), instances);
     const before = parts.map(heldTensors);
-    const { result, sight } = observe(tensors, () => applied(call, inputs, training));
+    const { result, sight } = observe(tensors, () =>
+      applied(call, inputs, {
+        training,
+        ...(masked && { mask: tf.ones(inputs[0]!.shape.slice(0, 2), "bool") }),
+      }),
+    );
     const kept = parts.some((part, i) => restoreTensors(part, before[i]!));
     refuse(call, sight, kept);
     const outputs = checked(call, slots, result, inputs[0]);
@@ -98,9 +112,9 @@ function pass(
   }
 }
 
-function applied({ layer, path }: Call, inputs: tf.Tensor[], training: boolean): unknown {
+function applied({ layer, path }: Call, inputs: tf.Tensor[], kwargs: Record<string, unknown>): unknown {
   try {
-    return layer.apply(inputs, { training });
+    return layer.apply(inputs, kwargs);
   } catch (cause) {
     if (cause instanceof AutoqnnError) throw cause;
     const shapes = inputs.map(({ shape }) => `[${shape}]`).join(" and ");
@@ -217,4 +231,4 @@ function productsOf(sight: Sight): LocalProduct[] {
 }
 
 /** Stands for a factor that is neither a weight nor an input. */
-const INSIDE = "(inside)";
+export const INSIDE = "(inside)";

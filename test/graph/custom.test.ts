@@ -185,6 +185,103 @@ describe("a layer of a user's own is converted by the rule of all layers", () =>
   });
 });
 
+describe("rules that hold for every layer hold for a user's own", () => {
+  /** Logits over the words of an embedding, by the embedding's own weights. */
+  class Tied extends tf.layers.Layer {
+    constructor(readonly words: tf.layers.Layer) {
+      super({ name: "tied" });
+    }
+    override computeOutputShape(shape: tf.Shape): tf.Shape {
+      return [...shape.slice(0, -1), this.words.weights[0]!.shape[0]!];
+    }
+    override call([x]: tf.Tensor3D[]): tf.Tensor {
+      const table = this.words.weights[0]!.read() as tf.Tensor2D;
+      return tf.reshape(tf.matMul(tf.reshape(x!, [-1, table.shape[1]]), table, false, true), [
+        ...x!.shape.slice(0, -1),
+        table.shape[0],
+      ]);
+    }
+  }
+
+  it("a table of an embedding that is the output's kernel too is one node, read by both", () => {
+    const words = l.embedding({ name: "words", inputDim: 9, outputDim: 4 });
+    const input = tf.input({ shape: [5] });
+    const hidden = l.dense({ name: "hidden", units: 4, useBias: false }).apply(words.apply(input));
+    const output = new Tied(words).apply(hidden) as tf.SymbolicTensor;
+    const graph = quantizedGraph(tf.model({ inputs: input, outputs: output }));
+    expect(graph.nodes.map(({ id, consumers, macs }) => [id, consumers, macs])).toEqual([
+      ["words/embeddings", 2, 5 * 4 * 9],
+      ["hidden/kernel", 1, 5 * 4 * 4],
+      ["hidden/input", 1, 5 * 4 * 4],
+      ["tied/input", 1, 5 * 4 * 9],
+    ]);
+    expect(reasonAt(graph, "words/input")).toBe("integers: positions in a table");
+    expect(graph.table().totals).toMatchObject({ parameters: { all: 36 + 16 }, macs: 5 * 4 * (9 + 4) });
+    // The table doubled at the one node is doubled at both reads.
+    const quantize = (node: { id: string }, x: tf.Tensor): tf.Tensor =>
+      node.id === "words/embeddings" ? tf.mul(x, 2) : x;
+    const pass = (quantized: boolean): number[] =>
+      tf.tidy(() => {
+        const keep = (_: unknown, x: tf.Tensor): tf.Tensor => x;
+        const given = { training: false, quantize: quantized ? quantize : keep };
+        return data(graph.forward(graph.read(), tf.tensor2d([[1, 2, 3, 4, 5]]), given).outputs[0]!);
+      });
+    const [plain, twice] = [pass(false), pass(true)];
+    for (const [i, value] of twice.entries()) expect(value).toBeCloseTo(4 * plain[i]!, 4);
+  });
+
+  it("a layer called with other shapes has an input node for each, with its own counts", () => {
+    const shared = new Mine({ name: "shared" });
+    const [a, b] = [tf.input({ shape: [4] }), tf.input({ shape: [4] })];
+    const longer = l.dense({ name: "longer", units: 3, useBias: false });
+    const both = l.concatenate({ name: "both" });
+    const seen = [shared.apply(a), shared.apply(b)] as tf.SymbolicTensor[];
+    const deep = longer.apply(l.reshape({ name: "r", targetShape: [2, 3] }).apply(both.apply(seen)));
+    const flat = longer.apply(seen[0]!);
+    const graph = quantizedGraph(tf.model({ inputs: [a, b], outputs: [deep, flat] as tf.SymbolicTensor[] }));
+    expect(graph.nodes.map(({ id, consumers, macs }) => [id, consumers, macs])).toEqual(
+      expect.arrayContaining([
+        ["shared/kernel", 2, 2 * 12],
+        ["longer/kernel", 2, 3 * 9],
+      ]),
+    );
+    const inputs = graph.nodes.filter(({ id }) => id.startsWith("longer/input"));
+    expect(inputs.map(({ shape, macs }) => [shape.length, macs]).sort()).toEqual([
+      [1, 9],
+      [2, 18],
+    ]);
+  });
+
+  it("masks reach it, and it may count on them", () => {
+    class Mean extends tf.layers.Layer {
+      constructor() {
+        super({ name: "mean" });
+        this.supportsMasking = true;
+      }
+      override computeMask(): tf.Tensor {
+        return undefined as unknown as tf.Tensor;
+      }
+      override computeOutputShape([batch, , channels]: tf.Shape): tf.Shape {
+        return [batch!, channels!];
+      }
+      override call([x]: tf.Tensor[], { mask }: { mask?: tf.Tensor }): tf.Tensor {
+        const there = tf.expandDims(tf.cast(mask!, "float32"), -1);
+        return tf.div(tf.sum(tf.mul(x!, there), 1), tf.sum(there, 1));
+      }
+    }
+    const input = tf.input({ shape: [3] });
+    const words = l.embedding({ name: "words", inputDim: 9, outputDim: 2, maskZero: true }).apply(input);
+    const model = tf.model({ inputs: input, outputs: new Mean().apply(words) as tf.SymbolicTensor });
+    const graph = quantizedGraph(model);
+    const x = tf.tensor2d([[3, 5, 0]]);
+    const quantize = (_: unknown, t: tf.Tensor): tf.Tensor => t;
+    const actual = tf.tidy(() =>
+      data(graph.forward(graph.read(), x, { training: false, quantize }).outputs[0]!),
+    );
+    expect(actual).toEqual(data(model.predict(x) as tf.Tensor));
+  });
+});
+
 describe("what cannot be converted is left alone, and the rest is converted", () => {
   it("a variable beside the weights, which keeps its value", () => {
     class Scaled extends Mine {
