@@ -37,7 +37,8 @@ const ROWS: Readonly<Record<string, Row>> = {
  */
 export function affine(name: string, leaf: Leaf, rank: number, axis: number): Affine | string {
   const { className, config } = leaf;
-  const activation = text(config.activation) || "linear";
+  const given = config.activation ?? "linear";
+  const activation = isConfig(given) ? String(given.class_name ?? given.name) : String(given);
   const between = `activation ${activation} of "${name}" stands between`;
   const other = `it normalizes axis ${axis}, not the channels of "${name}"`;
   const fromLast = axis < 0 ? axis : axis - rank;

@@ -43,8 +43,11 @@ const alone = (name: string, shape: number[], layer: tf.layers.Layer): Normalize
   depth: 1,
 });
 
+/** A layer of the classes that files are read with. */
+const own = (name: string, options: object): tf.layers.Layer => new LAYERS[name]!({ name: "it", ...options });
+
 const einsumDense = (equation: string, outputShape: (number | null)[], biasAxes?: string): tf.layers.Layer =>
-  new LAYERS.EinsumDense!({ name: "it", equation, outputShape, biasAxes });
+  own("EinsumDense", { equation, outputShape, biasAxes });
 
 /** Every kind of layer that a batch normalization is folded into, without and with a bias of its own. */
 export const KINDS: readonly Normalized[] = [
@@ -53,6 +56,18 @@ export const KINDS: readonly Normalized[] = [
   alone("Conv1D", [7, 3], l.conv1d({ name: "it", filters: 4, kernelSize: 3, useBias: false })),
   alone("Conv2D", [6, 6, 3], conv("it")),
   alone("Conv2D with a bias", [6, 6, 3], conv("it", { useBias: true })),
+  alone(
+    "Conv2D in groups",
+    [6, 6, 6],
+    own("Conv2D", { filters: 4, kernelSize: 3, groups: 2, useBias: false }),
+  ),
+  alone("Conv1DTranspose", [7, 3], own("Conv1DTranspose", { filters: 4, kernelSize: 3, strides: 2 })),
+  alone(
+    "DepthwiseConv1D",
+    [7, 3],
+    own("DepthwiseConv1D", { kernelSize: 3, depthMultiplier: 2, useBias: false }),
+  ),
+  alone("SeparableConv1D", [7, 3], own("SeparableConv1D", { filters: 4, kernelSize: 3, depthMultiplier: 2 })),
   alone("EinsumDense without a bias", [7, 5], einsumDense("abc,cd->abd", [7, 4])),
   alone("EinsumDense by heads, with a bias", [7, 5], einsumDense("abc,cde->abde", [7, 2, 4], "de")),
   alone("EinsumDense of any rank", [6, 6, 5], einsumDense("...x,xy->...y", [4], "y")),
