@@ -9,7 +9,7 @@ import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
 import { checkSaveable } from "./graph/saveable.js";
 import { schemeAt } from "./learn/learn.js";
 import { learnStage } from "./learn/stage.js";
-import { checkWeights } from "./model/index.js";
+import { checkWeights, layersModel } from "./model/index.js";
 import {
   checked,
   GenerationOptions,
@@ -95,8 +95,9 @@ const CALIBRATION_BATCHES = 8;
  * own quantizing scheme and bitwidth. A plan is immutable and lazy; every method returns a new plan, and plans that share
  * a beginning run it once.
  *
- * @throws AutoqnnError `bad-model` when a weight is not finite, or a layer of a class of one's own cannot be saved or
- * compiled; `bad-option` for an option that is not one.
+ * @param trained a layers model, or a graph model, whose graph becomes layers (a copy)
+ * @throws AutoqnnError `bad-model` when a weight is not finite, a layer of a class of one's own cannot be saved or
+ * compiled, or a node of a graph cannot be computed; `bad-option` for an option that is not one.
  * @example
  * const data = await datasets.fashionMnist();
  * const quantized = await autoqnn(model, { data, seed: 7 })
@@ -105,8 +106,9 @@ const CALIBRATION_BATCHES = 8;
  *   .fineTune({ epochs: 5 })
  *   .generate();
  */
-export function autoqnn(model: tf.LayersModel, options: AutoqnnOptions = {}): Start {
+export function autoqnn(trained: tf.LayersModel | tf.GraphModel, options: AutoqnnOptions = {}): Start {
   const { data: _, seed, batchSize, activations, ...edges } = checked(PlanOptions, options, "autoqnn");
+  const model = layersModel(trained);
   checkWeights(model);
   checkSaveable(model);
   const { data } = options;

@@ -4,4 +4,5 @@ import { save } from "./save.js";
 /** Models from files, and to files. */
 export const models = { load, save };
 
+export { layersModel } from "./graphModel/live.js";
 export { checkWeights } from "./slots.js";

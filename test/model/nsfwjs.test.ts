@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as tf from "@tensorflow/tfjs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { engine } from "../../sdk/engine/index.js";
+import { autoqnn, datasets, load, models, type Split } from "../../sdk/index.js";
+import { directory } from "./files.js";
+import { unpacked } from "./nsfwjs.js";
+
+const IMAGES = fileURLToPath(new URL("images", import.meta.url));
+
+beforeAll(() => engine());
+
+async function all(split: Split): Promise<tf.Tensor> {
+  const parts: tf.Tensor[] = [];
+  for await (const { x, y } of split) {
+    parts.push(x);
+    y.dispose();
+  }
+  return tf.concat(parts);
+}
+
+/** |actual - expected| / |expected|, over all values together. */
+function relativeError(actual: tf.Tensor, expected: tf.Tensor): number {
+  const error = tf.div(tf.norm(tf.sub(actual, expected)), tf.norm(expected));
+  return error.dataSync()[0]!;
+}
+
+const classes = (y: tf.Tensor): number[] => [...tf.argMax(y, -1).dataSync()];
+
+describe("a trained network, loaded unchanged", () => {
+  test.each([
+    ["MobileNetV2", 224],
+    ["InceptionV3", 299],
+  ] as const)(
+    "%s in 8 bits, with four images to calibrate, agrees with itself",
+    async (name, size) => {
+      const model = await models.load(await unpacked(name, directory()));
+      const { train, test } = await datasets.imageFolder(IMAGES, { size });
+      const quantized = await autoqnn(model, {
+        data: { train },
+        batchSize: 4,
+        pin: { "*": { scheme: "zoom", bits: 8 } },
+      }).generate();
+      const kernels = model.weights.filter(({ shape }) => shape.length > 1);
+      expect(quantized.nodes.filter(({ kind }) => kind === "weight")).toHaveLength(kernels.length);
+      const x = tf.concat([await all(test), await all(train)]);
+      const [ours, theirs] = [quantized.predict(x) as tf.Tensor, model.predict(x) as tf.Tensor];
+      expect(classes(ours)).toEqual(classes(theirs));
+      expect(relativeError(ours, theirs)).toBeLessThan(0.01);
+      model.dispose();
+    },
+    120_000,
+  );
+
+  test("a graph model computes what tfjs's own executor does, as a file and as a GraphModel", async () => {
+    const path = await unpacked("graph", directory());
+    const executor = await tf.loadGraphModel(tf.io.fromMemory(artifactsAt(path)));
+    const model = await models.load(path);
+    const { train, test } = await datasets.imageFolder(IMAGES, { size: 224 });
+    const x = tf.concat([await all(test), await all(train)]);
+    const expected = executor.predict(x) as tf.Tensor;
+    expect(relativeError(model.predict(x) as tf.Tensor, expected)).toBeLessThan(1e-5);
+
+    const plans = [model, executor].map((own) => autoqnn(own, { data: { train }, batchSize: 4 }));
+    const [fromFile, fromExecutor] = plans.map(({ graph }) => graph.nodes.map(({ id, macs }) => [id, macs]));
+    expect(fromExecutor).toEqual(fromFile);
+    const weights = plans[0]!.graph.nodes.filter(({ kind }) => kind === "weight");
+    // 35 convolutions, 17 depthwise ones, one dense layer.
+    expect(weights).toHaveLength(53);
+    expect(weights.every(({ macs }) => macs > 0)).toBe(true);
+
+    const quantized = await plans[1]!.generate();
+    const out = directory();
+    await quantized.save(out);
+    const again = (await load(out)).predict(x) as tf.Tensor;
+    expect(again.dataSync()).toEqual((quantized.predict(x) as tf.Tensor).dataSync());
+    model.dispose();
+    executor.dispose();
+  }, 120_000);
+});
+
+/** The files as tfjs's reader takes them from memory. */
+function artifactsAt(path: string): tf.io.ModelArtifacts {
+  const json = JSON.parse(readFileSync(`${path}/model.json`, "utf8"));
+  const [{ paths, weights }] = json.weightsManifest;
+  const bytes = Buffer.concat(paths.map((shard: string) => readFileSync(`${path}/${shard}`)));
+  return { ...json, weightSpecs: weights, weightData: new Uint8Array(bytes).buffer };
+}
