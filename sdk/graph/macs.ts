@@ -160,6 +160,14 @@ const contained = (call: CallShapes, model: tf.LayersModel): LocalProduct[] => {
   });
 };
 
+/** Two inputs that meet on one axis of each; axes count the batch, from the front or from the end. */
+const dot: Count = ({ layer, inputs }) => {
+  const [axis] = [fields<{ axes: number | number[] }>(layer).axes].flat();
+  const [first, second] = inputs;
+  const shared = first!.at(axis! < 0 ? axis! : axis! - 1)!;
+  return [{ weight: 1, input: 0, macs: (size(first!) * size(second!)) / shared }];
+};
+
 const COUNTS: Readonly<Record<string, Count>> = {
   Dense: dense,
   Conv1D: convolution,
@@ -185,6 +193,7 @@ const COUNTS: Readonly<Record<string, Count>> = {
   ConvLSTM2D: convolutionalRecurrent,
   ConvLSTM3D: convolutionalRecurrent,
   TimeDistributed: timeDistributed,
+  Dot: dot,
   Operation: operation,
 };
 
