@@ -45,6 +45,11 @@ const DROPPED: Readonly<Record<string, readonly string[]>> = {
   Dropout: ["seed"],
 };
 
+/** What tfjs does where its files say nothing, and our class of the name does not. */
+const IMPLIED: Readonly<Record<string, Config>> = {
+  StackedRNNCells: { reverse_state_order: true },
+};
+
 export interface Reading {
   /** Some words mean something else in each. */
   readonly writer: "tfjs" | "keras2" | "keras3";
@@ -70,7 +75,8 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
       throw badModel(`${option} ${show(assumed)} of ${kind}`, show(value), where, hint);
     }
   }
-  const options = Object.entries(config)
+  const implied = reading.writer === "tfjs" ? rowOf(IMPLIED, kind) : undefined;
+  const options = Object.entries({ ...implied, ...config })
     .filter(([option]) => !rowOf(DROPPED, kind)?.includes(option))
     .map(([option, value]) => [
       rowOf(RENAMED, kind)?.[option] ?? option,

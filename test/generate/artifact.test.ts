@@ -10,7 +10,16 @@ import { models } from "../../sdk/model/index.js";
 import { topologyOf } from "../../sdk/model/topology.js";
 import { fit, measure } from "../../sdk/staircase/schemes.js";
 import { rangeOf } from "../../sdk/train/program.js";
-import { assignmentOf, branched, functional, graphOf, nested, PROVENANCE, snapshotOf } from "./models.js";
+import {
+  assignmentOf,
+  branched,
+  functional,
+  graphOf,
+  nested,
+  PROVENANCE,
+  sequences,
+  snapshotOf,
+} from "./models.js";
 
 let root: string;
 beforeAll(async () => {
@@ -19,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-const MODELS = { functional, nested, branched };
+const MODELS = { functional, nested, branched, sequences };
 
 async function quantized(make: () => tf.LayersModel) {
   const graph = graphOf(make());

@@ -40,6 +40,24 @@ export function nested(): tf.LayersModel {
   });
 }
 
+/** tfjs's recurrent layers and wrappers, with masks, and states of stacked cells among the outputs. */
+export function sequences(): tf.LayersModel {
+  const input = tf.input({ shape: [5, 3], name: "sequence" });
+  const seed = (k: number) => ({
+    kernelInitializer: tf.initializers.glorotNormal({ seed: k }),
+    recurrentInitializer: tf.initializers.glorotNormal({ seed: k + 1 }),
+  });
+  const l = tf.layers;
+  const masked = l.masking({ name: "mask", maskValue: 0 }).apply(input);
+  const lstm = l.lstm({ name: "lstm", units: 3, returnSequences: true, ...seed(1) }).apply(masked);
+  const gru = l.gru({ name: "gru", units: 2, returnSequences: true, ...seed(3) }) as tf.RNN;
+  const both = l.bidirectional({ name: "both", layer: gru, mergeMode: "concat" }).apply(lstm);
+  const each = l.timeDistributed({ name: "each", layer: dense("part", 3, "tanh") }).apply(both);
+  const cells = [l.lstmCell({ units: 2, ...seed(5) }), l.gruCell({ units: 3, ...seed(7) })];
+  const stack = l.rnn({ name: "stack", cell: cells as never, returnState: true, unroll: false });
+  return tf.model({ inputs: input, outputs: stack.apply(each) as tf.SymbolicTensor[], name: "sequences" });
+}
+
 /** Two inputs, two outputs. */
 export function branched(): tf.LayersModel {
   const a = tf.input({ shape: [3], name: "a" });

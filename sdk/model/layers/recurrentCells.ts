@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { type CellFields, cellEdges, type Enter, STEPS } from "./cells.js";
 import type { Inner, InnerEdge } from "./inner.js";
 import type { LayerArgs } from "./layer.js";
+import { type Described, revived } from "./revived.js";
 import { stock } from "./stock.js";
 
 type Config = tf.serialization.ConfigDict;
@@ -95,16 +96,25 @@ interface StackFields {
   readonly stateSize: number[];
 }
 
-/** Cells one on another as one cell. States lie in the order of the cells, as Keras has them. */
-export class StackedRNNCells
-  extends stock<StackFields, LayerArgs & { cells: Cell[] }>("StackedRNNCells")
-  implements Inner
-{
+interface StackConfig extends LayerArgs {
+  readonly cells: Cell[];
+  readonly reverseStateOrder?: boolean;
+}
+
+/** Cells one on another as one cell. States lie in the order of the cells, as Keras has them; in tfjs the last comes first. */
+export class StackedRNNCells extends stock<StackFields, StackConfig>("StackedRNNCells") implements Inner {
   static override readonly className = "StackedRNNCells";
 
-  // A getter in tfjs, where the last cell comes first.
+  readonly #reversed: boolean;
+
+  constructor(config: StackConfig) {
+    super(config);
+    this.#reversed = config.reverseStateOrder ?? false;
+  }
+
+  // A getter in tfjs too.
   override get stateSize(): number[] {
-    return this.cells.flatMap(sizesOf);
+    return this.#inOrder(this.cells).flatMap(sizesOf);
   }
 
   /** What enters a cell from the one below; the cells' own edges are theirs. */
@@ -126,15 +136,32 @@ export class StackedRNNCells
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Config): tf.Tensor[] {
     return tf.tidy(() => {
       const [first, ...states] = inputs as tf.Tensor[];
+      const given = this.#inOrder(this.cells).map((each) => states.splice(0, sizesOf(each).length));
+      const before = this.#inOrder(given);
       let at = first!;
-      const next = this.cells.flatMap((each, i) => {
-        const own = states.splice(0, sizesOf(each).length);
+      const after = this.cells.map((each, i) => {
         const x = i === 0 ? at : this.enter(`RNNCell_${i}/input`, at);
-        const [output, ...after] = each.call([x, ...own], kwargs) as tf.Tensor[];
+        const [output, ...next] = each.call([x, ...before[i]!], kwargs) as tf.Tensor[];
         at = output!;
-        return after;
+        return next;
       });
-      return [at, ...next];
+      return [at, ...this.#inOrder(after).flat()];
     });
+  }
+
+  override getConfig(): Config {
+    return { ...super.getConfig(), reverseStateOrder: this.#reversed };
+  }
+
+  static fromConfig<T extends tf.serialization.Serializable>(
+    kind: tf.serialization.SerializableConstructor<T>,
+    config: Config,
+  ): T {
+    const cells = (config.cells as unknown as Described[]).map(revived);
+    return new kind({ ...config, cells });
+  }
+
+  #inOrder<T>(list: readonly T[]): readonly T[] {
+    return this.#reversed ? list.toReversed() : list;
   }
 }

@@ -4,6 +4,7 @@ import type { LayerClasses } from "./index.js";
 import { single } from "./layer.js";
 import { arriving } from "./masks.js";
 import { applyWithStates, type RecurrentFields, takenApart } from "./recurrent.js";
+import { type Described, type Revivable, revived } from "./revived.js";
 import { stock } from "./stock.js";
 
 type Config = tf.serialization.ConfigDict;
@@ -24,16 +25,6 @@ interface BidirectionalFields {
   readonly mergeMode: Merge;
   readonly returnSequences: boolean;
   readonly returnState: boolean;
-}
-
-/** What tfjs calls a layer's class by, and makes it with. */
-interface Revivable {
-  fromConfig(kind: unknown, config: Config): Layer;
-}
-
-function revived({ className, config }: { className: string; config: Config }): Layer {
-  const [kind] = tf.serialization.SerializationMap.getMap().classNameMap[className]!;
-  return (kind as unknown as Revivable).fromConfig(kind, config);
 }
 
 const MERGES: Readonly<Record<Exclude<Merge, null>, (a: tf.Tensor, b: tf.Tensor) => tf.Tensor>> = {
@@ -136,8 +127,8 @@ class Bidirectional extends stock<BidirectionalFields, BidirectionalConfig>("Bid
     config: Config,
   ): T {
     const { layer, backwardLayer, ...options } = config as unknown as {
-      layer: { className: string; config: Config };
-      backwardLayer?: { className: string; config: Config } | null;
+      layer: Described;
+      backwardLayer?: Described | null;
     };
     const back = backwardLayer ? revived(backwardLayer) : undefined;
     return new kind({ ...options, layer: revived(layer), backwardLayer: back });
