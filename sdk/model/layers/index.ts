@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { OPERATION } from "../operations/operation.js";
 import { ATTENTION } from "./attention.js";
+import { AUGMENTATIONS } from "./augmentation.js";
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { CONVOLUTIONS } from "./convolution.js";
 import { CONVOLUTIONAL_RECURRENT } from "./convolutionalRecurrent.js";
@@ -28,6 +29,7 @@ export type LayerClasses = Readonly<Record<string, LayerClass>>;
 /** Keras's layers that tfjs lacks or computes otherwise. */
 export const LAYERS: LayerClasses = {
   ...ATTENTION,
+  ...AUGMENTATIONS,
   ...BATCH_NORMALIZATIONS,
   ...CONVOLUTIONS,
   ...CORE,
