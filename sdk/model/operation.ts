@@ -1,10 +1,11 @@
 import { badModel } from "./badModel.js";
 import { type Arguments, readOptions, tensorsIn } from "./calls.js";
-import { type LayerConfig, show } from "./config.js";
+import { isConfig, type LayerConfig, show } from "./config.js";
+import { KERAS3 } from "./operations/keras3.js";
 
 /** Whether `layer` is a call of one function: `tf.concat` in Keras 2, `keras.ops.concatenate` in Keras 3. */
-export function isOperation({ class_name, module }: LayerConfig): boolean {
-  return ["TFOpLambda", "SlicingOpLambda"].includes(class_name) || moduleOf(module) !== undefined;
+export function isOperation(layer: LayerConfig): boolean {
+  return ["TFOpLambda", "SlicingOpLambda"].includes(layer.class_name) || functionOf(layer) !== undefined;
 }
 
 /**
@@ -16,10 +17,10 @@ export function isOperation({ class_name, module }: LayerConfig): boolean {
  */
 export function operationOf(layer: LayerConfig, name: string, given: Arguments, where: string): LayerConfig {
   const { config } = layer;
-  const module = moduleOf(layer.module);
+  const called = functionOf(layer);
   const { name: _, ...options } = config;
   // Keras 3 makes an operation with options, then calls it.
-  const keyword = module === undefined ? {} : readOptions(options, where);
+  const keyword = called === undefined ? {} : readOptions(options, where);
   const all = { positional: given.positional, keyword: { ...keyword, ...given.keyword } };
   const tensors = [...all.positional, ...Object.values(all.keyword)].flatMap(tensorsIn);
   if (tensors.length === 0) {
@@ -33,16 +34,22 @@ export function operationOf(layer: LayerConfig, name: string, given: Arguments, 
       name,
       trainable: config.trainable ?? true,
       dtype: "float32",
-      dialect: module === undefined ? "tf" : "keras3",
-      function: { name: module === undefined ? String(config.function) : `${module}.${layer.class_name}` },
+      dialect: called === undefined ? "tf" : "keras3",
+      function: { name: called ?? String(config.function) },
       arguments: { name: JSON.stringify(withoutName(all)) },
     },
   };
 }
 
-/** "numpy" of "keras.src.ops.numpy" and "keras.ops.numpy". */
-function moduleOf(module: unknown): string | undefined {
-  return typeof module === "string" ? /^keras(?:\.src)?\.ops\.(.+)$/.exec(module)?.[1] : undefined;
+/** "numpy.Add": what Keras 3 calls the operation, out of its module "keras.src.ops.numpy" or "keras.ops.numpy". */
+function functionOf({ class_name, module, config, inbound_nodes }: LayerConfig): string | undefined {
+  if (typeof module === "string") {
+    const found = /^keras(?:\.src)?\.ops\.(.+)$/.exec(module)?.[1];
+    return found && `${found}.${class_name}`;
+  }
+  // Into .h5 files Keras 3 writes no module. A layer says whether it is trainable and of which type, an operation does not.
+  const bare = isConfig(inbound_nodes?.[0]) && !("trainable" in config || "dtype" in config);
+  return bare ? Object.keys(KERAS3).find((name) => name.endsWith(`.${class_name}`)) : undefined;
 }
 
 function withoutName({ positional, keyword: { name: _, ...keyword } }: Arguments): Arguments {

@@ -79,8 +79,12 @@ function nameInside(layer: Layer, { originalName }: Variable): string {
   return owner in partsOf(layer) ? `${owner}/${weight}` : weight!;
 }
 
-/** Keras 3 calls a depthwise kernel plainly a kernel. */
-const plain = (weight: string): string => weight.replace(/^depthwise_kernel$/, "kernel");
+/** What Keras 3 calls a weight to which its layer gave no name. */
+const NAMELESS = "variable";
+
+/** Keras 3 calls a depthwise kernel plainly a kernel, and numbers nameless weights through the program. */
+const plain = (weight: string): string =>
+  weight.replace(/^depthwise_kernel$/, "kernel").replace(/^variable_\d+$/, NAMELESS);
 const pathOf = (name: string): readonly string[] => name.replace(/:\d+$/, "").split("/");
 
 /** Whether `inner` stands in `outer` in its order, if not side by side. */
@@ -137,6 +141,12 @@ export function match(
         break;
       }
     }
+  }
+  const nameless = rows.includes("order") ? left.get(NAMELESS) : undefined;
+  const without = free.filter((slot) => !pairs.has(slot));
+  for (const [i, entry] of [...(nameless?.keys() ?? [])].slice(0, without.length).entries()) {
+    pairs.set(without[i]!, entry);
+    nameless!.delete(entry);
   }
   const missing = free.filter((slot) => !pairs.has(slot) && !isGiven(slot.variable)).map((slot) => slot.name);
   const surplus = new Set([...left.values()].flatMap((alike) => [...alike.keys()]));

@@ -74,6 +74,9 @@ def facts(version):
             names.append(f"{layer.name}/{name}")
             values.append(formula.weight(names[-1], weight.shape, depthwise))
         layer.set_weights(values)
+        if hasattr(layer, "finalize_state"):
+            # Keras takes a normalization's new moments into account when it loads a file, or when told.
+            layer.finalize_state()
     return {"params": model.count_params(), "macs": macs(model)}
 
 
