@@ -20,11 +20,10 @@ export function classNameOf(layer: LayerConfig, where: string): string {
   }
   const own = [registered, name].find((each) => typeof each === "string" && isLayer(each) && !isStock(each));
   if (own !== undefined) return own as string;
-  const origin = typeof module === "string" ? module : "keras.layers";
   const foreign =
-    /\.ops(\.|$)/.test(origin) ||
-    !/^(tf_)?keras(\.|$)|^tensorflow\./.test(origin) ||
-    (typeof registered === "string" && registered.includes(">"));
+    typeof module === "string"
+      ? /\.ops(\.|$)/.test(module) || !/^(tf_)?keras(\.|$)|^tensorflow\./.test(module)
+      : typeof registered === "string" && registered.includes(">");
   if (!foreign && (Object.hasOwn(LAYERS, name) || isLayer(name))) return name;
   throw badModel(
     "a layer class that tfjs has",

@@ -36,4 +36,27 @@ class Minimum extends stock<object, LayerArgs>("Minimum") {
   }
 }
 
-export const MERGES = { Subtract, Maximum, Minimum } as unknown as LayerClasses;
+interface CustomScaleLayerConfig extends LayerArgs {
+  readonly scale: number;
+}
+
+/** y = x[0] + scale x[1], which Keras has for InceptionResNetV2 (keras.src.applications). */
+class CustomScaleLayer extends stock<object, CustomScaleLayerConfig>("Add") {
+  static override readonly className = "CustomScaleLayer";
+  readonly #scale: number;
+
+  constructor(config: CustomScaleLayerConfig) {
+    super(config);
+    this.#scale = config.scale;
+  }
+
+  mergeFunction(inputs: tf.Tensor[]): tf.Tensor {
+    return tf.add(inputs[0]!, tf.mul(inputs[1]!, this.#scale));
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), scale: this.#scale };
+  }
+}
+
+export const MERGES = { Subtract, Maximum, Minimum, CustomScaleLayer } as unknown as LayerClasses;

@@ -87,6 +87,11 @@ def nested_values(k, x):
     return k.ops.concatenate([steps[:, 1:, None], k.ops.stack([x[1], x[0] * np.array([1, 2, 3, 4], "float32")])[0][:, :3, None]], axis=-1)
 
 
+def scaled(k, x):
+    applications = importlib.import_module(f"{k.__name__}.src.applications.inception_resnet_v2")
+    return applications.CustomScaleLayer(0.17, name="scaled")([x[0], x[1]])
+
+
 def model_per_step(k, x):
     frames = k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="tanh", name="frame")], name="frames")
     q = k.Input((3,), name="frame_x")
@@ -106,6 +111,7 @@ CASES = [
     graph("an operation called in several ways", one_operation_differently, [[4], [4]]),
     graph("operations on slices, arrays and lists", nested_values, [[4], [4]]),
     graph("a model for each step", model_per_step, [[5, 4]], writers=BOTH),
+    graph("a layer that Keras has for one application", scaled, [[4], [4]], writers=BOTH),
     graph("a layer on two inputs", diamond, [[4], [4]], writers=BOTH),
 ]
 
