@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { band, named, probabilities } from "./attentionScores.js";
+import { band, dropScores, named, probabilities } from "./attentionScores.js";
 import type { LayerClasses } from "./index.js";
 import type { Inner, InnerEdge } from "./inner.js";
 import type { LayerArgs } from "./layer.js";
@@ -81,7 +81,12 @@ class Attention extends tf.layers.Layer implements Inner {
       const causal = this.config.call?.useCausalMask
         ? [band(raw.shape.at(-2)!, raw.shape.at(-1)!, (t, s) => s <= t)]
         : [];
-      const scores = this.#dropped(probabilities(raw, [...seen, ...causal], 1), Boolean(kwargs.training));
+      const scores = dropScores(
+        this,
+        probabilities(raw, [...seen, ...causal], 1),
+        this.config.dropout,
+        kwargs,
+      );
       const product = tf.matMul(this.enter("probabilities", scores), this.enter("value", value));
       const output = queryMask ? tf.mul(product, tf.expandDims(tf.cast(queryMask, "float32"), -1)) : product;
       return this.config.call?.returnAttentionScores ? [output, scores] : output;
@@ -154,14 +159,6 @@ class Attention extends tf.layers.Layer implements Inner {
       inputs: [...this.operands],
       ...(call && { call: { ...call } as Config }),
     };
-  }
-
-  #dropped(scores: tf.Tensor, training: boolean): tf.Tensor {
-    const rate = this.config.dropout ?? 0;
-    if (!training || rate <= 0) return scores;
-    return this.dropoutFunc
-      ? tf.mul(scores, this.dropoutFunc(tf.onesLike(scores), rate))
-      : tf.dropout(scores, rate);
   }
 }
 

@@ -39,3 +39,59 @@ export function named(inputs: readonly tf.Tensor[], operands: readonly string[])
   const names = [...new Set(operands)];
   return Object.fromEntries(names.map((name) => [name, inputs.filter((_, i) => operands[i] === name)]));
 }
+
+/** Each head [..., heads, features] `times` times, one after another. */
+export function repeated(x: tf.Tensor, times: number): tf.Tensor {
+  if (times === 1) return x;
+  const [lead, [heads, features]] = [x.shape.slice(0, -2), x.shape.slice(-2) as [number, number]];
+  const one = tf.reshape(x, [...lead, heads, 1, features]);
+  return tf.reshape(tf.concat(Array(times).fill(one), x.rank - 1), [...lead, heads * times, features]);
+}
+
+/** x [..., in] by a kernel [in, ...out] of which the first `bound` dimensions are in, and a bias. */
+export function projected(
+  x: tf.Tensor,
+  bound: number,
+  weight: tf.LayerVariable,
+  bias: tf.LayerVariable | undefined,
+): tf.Tensor {
+  const kernel = weight.read();
+  const inner = kernel.shape.slice(0, bound).reduce((n, d) => n * d, 1);
+  const flat = tf.matMul(tf.reshape(x, [-1, inner]), tf.reshape(kernel, [inner, -1]));
+  const y = tf.reshape(flat, [...x.shape.slice(0, x.rank - bound), ...kernel.shape.slice(bound)]);
+  return bias ? tf.add(y, bias.read()) : y;
+}
+
+/**
+ * The letters of queries, keys and scores of heads, for inputs of `rank` dimensions that attend along `axes`: the keys'
+ * attended dimensions in capitals, heads y, features z.
+ */
+export function attentionTerms(rank: number, axes: readonly number[]) {
+  const letters = [..."abcdefghijkl"].slice(0, rank - 1);
+  const attended = letters.filter((_, i) => axes.includes(i));
+  const others = letters.filter((_, i) => !axes.includes(i));
+  const keys = letters.map((letter, i) => (axes.includes(i) ? letter.toUpperCase() : letter));
+  const seen = attended.map((letter) => letter.toUpperCase());
+  return {
+    queryTerm: [...letters, "y", "z"].join(""),
+    keyTerm: [...keys, "y", "z"].join(""),
+    scoreTerm: [...others, "y", ...attended, ...seen].join(""),
+  };
+}
+
+/** A layer that drops scores in training. */
+interface Drops {
+  /** Set by whoever draws random numbers from seeds. */
+  readonly dropoutFunc: ((ones: tf.Tensor, rate: number) => tf.Tensor) | undefined;
+}
+
+/** The scores of which, in training, a share `rate` is 0 and the rest larger for it. */
+export function dropScores(
+  { dropoutFunc }: Drops,
+  scores: tf.Tensor,
+  rate: number | undefined,
+  { training }: tf.serialization.ConfigDict,
+): tf.Tensor {
+  if (!training || !rate) return scores;
+  return dropoutFunc ? tf.mul(scores, dropoutFunc(tf.onesLike(scores), rate)) : tf.dropout(scores, rate);
+}

@@ -24,6 +24,12 @@ def states(k, x):
     return k.layers.GRU(2, return_sequences=True)(first)
 
 
+def sequential(k, x):
+    # The second layer gets no mask.
+    layers = [k.layers.Embedding(3, 4, mask_zero=True), k.layers.LSTM(3), k.layers.RepeatVector(4), k.layers.GRU(2)]
+    return k.Sequential(layers)(x[0])
+
+
 def layer(kind, *args, **options):
     return lambda k: getattr(k.layers, kind)(*args, **options)
 
@@ -45,6 +51,7 @@ CASES = [
     graph("masked LSTM", masked(layer("LSTM", 3, return_sequences=True, return_state=True)), [WORDS], writers=BOTH),
     graph("masked GRU, backwards", masked(layer("GRU", 3, go_backwards=True, return_sequences=True)), [WORDS], writers=BOTH),
     graph("masked LSTM with zeros at masked steps", masked(layer("LSTM", 3, zero_output_for_mask=True, return_sequences=True)), [WORDS], writers=BOTH),
+    graph("masks inside a Sequential", sequential, [WORDS], writers=BOTH),
     graph("masked GRU, last output", masked(layer("GRU", 3)), [WORDS], writers=BOTH),
 ]
 
