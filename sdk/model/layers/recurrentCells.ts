@@ -28,9 +28,15 @@ export interface CellConfig extends LayerArgs {
   readonly unitForgetBias?: boolean;
 }
 
+interface OwnCell extends Inner {
+  buildKernels(kernel: number[], recurrentKernel: number[], bias: number[]): void;
+}
+
 /** A stock cell whose step is ours, so that nodes can stand in it. */
-const cell = (kind: string) =>
-  class extends stock<StockCell, CellConfig>(kind) implements Inner, Cell {
+const cell = (
+  kind: string,
+): { new (config: CellConfig): tf.layers.Layer & StockCell & OwnCell; className: string } =>
+  class extends stock<StockCell, CellConfig>(kind) implements OwnCell, Cell {
     static override readonly className: string = kind;
 
     innerEdges(_?: readonly (readonly number[])[]): readonly InnerEdge[] {
@@ -42,7 +48,7 @@ const cell = (kind: string) =>
     }
 
     /** Weights of other shapes than tfjs's class would make. */
-    protected buildKernels(kernel: number[], recurrentKernel: number[], bias: number[]): void {
+    buildKernels(kernel: number[], recurrentKernel: number[], bias: number[]): void {
       const held = this as unknown as Readonly<Record<string, never>>;
       const add = (name: string, shape: number[], kind: string): tf.LayerVariable => {
         const [start, regularizer, constraint] = ["Initializer", "Regularizer", "Constraint"].map(
