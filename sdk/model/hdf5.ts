@@ -39,12 +39,17 @@ export async function withHdf5<T>(bytes: Bytes, location: string, body: (file: H
   } catch (cause) {
     if (cause instanceof AutoqnnError) throw cause;
     const reason = failure() ?? cause;
-    const text = reason instanceof Error ? reason.message : String(reason);
+    const text = described(reason instanceof Error ? reason.message : String(reason));
     throw badModel("an undamaged HDF5 file", `"${text}"`, location, "Copy or save the file again.", cause);
   } finally {
     file?.close();
     FS!.unlink(path);
   }
+}
+
+/** The library dumps its whole stack of errors, of which the first says what was tried. */
+function described(message: string): string {
+  return /\(\): (.+)/.exec(message)?.[1] ?? message;
 }
 
 /** The parts of a file node of Emscripten's file system in memory that serve its content. */

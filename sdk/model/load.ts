@@ -9,7 +9,7 @@ import { elementsOf, fillFromManifest, withManifest } from "./layersModel.js";
 import { type ModelFile, parse } from "./modelFile.js";
 import { intoArray } from "./operations/arguments.js";
 import { savedModel } from "./savedModel/savedModel.js";
-import { checkWeights } from "./slots.js";
+import { checkWeights, slots } from "./slots.js";
 import { type Source, source } from "./source.js";
 import { build } from "./topology.js";
 
@@ -100,7 +100,8 @@ async function filled(model: tf.LayersModel, fill: () => Promise<void>): Promise
     checkWeights(model);
     return model;
   } catch (error) {
-    model.dispose();
+    // tfjs's own dispose leaves a model inside that is called more than once.
+    for (const { variable } of slots(model)) variable.dispose();
     throw error;
   }
 }

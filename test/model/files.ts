@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { unzipSync } from "fflate";
 import { File, FS, type Group, ready } from "h5wasm";
 import { onTestFinished } from "vitest";
 
@@ -21,6 +22,17 @@ export function file(name: string, content: Uint8Array | string): string {
 /** A file of fixtures/, unpacked. */
 export function fixture(name: string): Buffer {
   return gunzipSync(readFileSync(new URL(`fixtures/${name}.gz`, import.meta.url)));
+}
+
+/** A directory with the files of a zip of fixtures/, gone after the test. */
+export function unpacked(name: string): string {
+  const path = directory();
+  const zip = readFileSync(new URL(`fixtures/${name}.zip`, import.meta.url));
+  for (const [file, content] of Object.entries(unzipSync(zip))) {
+    mkdirSync(dirname(join(path, file)), { recursive: true });
+    writeFileSync(join(path, file), content);
+  }
+  return path;
 }
 
 /** An HDF5 file, written by `fill`. */

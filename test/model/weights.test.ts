@@ -1,25 +1,13 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { unzipSync } from "fflate";
 import { describe, expect, test } from "vitest";
 import { models } from "../../sdk/model/index.js";
-import { directory } from "./files.js";
+import { unpacked } from "./files.js";
 
 interface Expected {
   readonly params: number;
   readonly outputs: readonly (readonly number[])[];
-}
-
-/** The files of a family of fixtures/weights, in a directory that is gone after the test; and what they compute. */
-function family(name: string): { path: string; expected: Readonly<Record<string, Expected>> } {
-  const path = directory();
-  const zip = readFileSync(new URL(`fixtures/weights/${name}.zip`, import.meta.url));
-  for (const [file, content] of Object.entries(unzipSync(zip))) {
-    mkdirSync(dirname(join(path, file)), { recursive: true });
-    writeFileSync(join(path, file), content);
-  }
-  return { path, expected: JSON.parse(readFileSync(join(path, "expected.json"), "utf8")) };
 }
 
 /** The inputs of weights.py. */
@@ -40,7 +28,10 @@ describe.each(["convolutions", "normalizations", "recurrent", "attention", "nest
   "weights of Keras: %s",
   (name) => {
     test.each(["keras2.h5", "keras2.keras", "keras3.h5", "keras3.keras", "saved"])("%s", async (file) => {
-      const { path, expected } = family(name);
+      const path = unpacked(`weights/${name}`);
+      const expected: Readonly<Record<string, Expected>> = JSON.parse(
+        readFileSync(join(path, "expected.json"), "utf8"),
+      );
       const model = await models.load(join(path, file));
       const { params, outputs } = expected[file.split(".")[0]!]!;
       expect(model.countParams()).toBe(params);
