@@ -1,6 +1,6 @@
 import { Operation } from "../model/operations/operation.js";
 import { type HeldEdge, innerEdges } from "./inner.js";
-import type { Layer } from "./layers.js";
+import { fields, type Layer } from "./layers.js";
 import { products, size } from "./macs.js";
 import type { Call, Plan } from "./plan.js";
 import { INSIDE, type Observation, probe } from "./probe.js";
@@ -118,13 +118,19 @@ const STREAMED = new Set([
   "Reshape",
 ]);
 
+/** Activations that bring values together. */
+const JOINING = new Set(["softmax", "logSoftmax", "log_softmax", "sparsemax", "glu"]);
+
 /** Classes whose inputs are positions in a table. */
 const LOOKUPS = new Set(["Embedding"]);
 
 const moves = (layer: Layer): boolean =>
   layer instanceof Operation ? layer.moves : MOVES.has(layer.getClassName());
-const streams = (layer: Layer): boolean =>
-  layer instanceof Operation ? layer.streams : STREAMED.has(layer.getClassName());
+const streams = (layer: Layer): boolean => {
+  if (layer instanceof Operation) return layer.streams;
+  const [activation] = fields(layer).activation?.getClassName().split("(") ?? [];
+  return STREAMED.has(layer.getClassName()) && !JOINING.has(activation ?? "");
+};
 const apart = (layer: Layer, input: number): string | undefined => {
   if (LOOKUPS.has(layer.getClassName())) return "integers: positions in a table";
   const { operands } = layer as { readonly operands?: readonly string[] };
@@ -192,7 +198,11 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         whole: inputs.map((slot) => plan.slots[slot]!.shape.map((n, axis) => n ?? (axis === 0 ? 1 : open))),
         outputs: outputs.map(shapeAt),
       });
-    const moved = moves(layer) && own.every((edge) => tensors[edge.tensor]!.modelInput);
+    const entered = own.every((edge) => tensors[edge.tensor]!.modelInput);
+    // An image smaller than its crop is stretched, by CenterCrop too.
+    const longer = shapeAt(outputs[0]!).some((n, axis) => n > (own[0]?.shape[axis] ?? n));
+    const stretched = className === "CenterCrop" && longer;
+    const moved = entered && moves(layer) && !stretched;
     edges.push(...own);
     inner.push(...within);
     const variable = (name: string): string | undefined =>
