@@ -73,8 +73,21 @@ export interface Calls {
   readonly tensors: readonly GraphTensor[];
 }
 
+/** Layers that change images while training, and leave them as they are afterwards. */
+const AUGMENTATIONS = [
+  "RandomFlip",
+  "RandomTranslation",
+  "RandomRotation",
+  "RandomZoom",
+  "RandomBrightness",
+  "RandomContrast",
+];
+
 /** Layers that only move values about, or rescale all of them alike. */
 const MOVES = new Set([
+  ...AUGMENTATIONS,
+  "UpSampling1D",
+  "UpSampling3D",
   "Flatten",
   "Reshape",
   "Permute",
@@ -92,6 +105,7 @@ const MOVES = new Set([
 
 /** Layers that work value by value, or only rename dimensions: their result is made as the values arrive. */
 const STREAMED = new Set([
+  ...AUGMENTATIONS,
   "Activation",
   "ReLU",
   "LeakyReLU",

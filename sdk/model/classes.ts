@@ -3,6 +3,7 @@ import { badModel } from "./badModel.js";
 import type { Signature } from "./binding.js";
 import { isContainer, type LayerConfig } from "./config.js";
 import { LAYERS } from "./layers/index.js";
+import { REFUSED } from "./layers/refused.js";
 import { isStock } from "./layers/stock.js";
 
 /**
@@ -15,8 +16,7 @@ import { isStock } from "./layers/stock.js";
 export function classNameOf(layer: LayerConfig, where: string): string {
   const { class_name: name, registered_name: registered, module } = layer;
   if (name === "Lambda") {
-    const hint = "Replace it by layers: code inside a model file is never run.";
-    throw badModel("layers without code of their own", "a Lambda layer", where, hint);
+    throw badModel("layers without code of their own", "a Lambda layer", where, REFUSED[name]!);
   }
   const own = [registered, name].find((each) => typeof each === "string" && isLayer(each) && !isStock(each));
   if (own !== undefined) return own as string;
@@ -24,6 +24,9 @@ export function classNameOf(layer: LayerConfig, where: string): string {
     typeof module === "string"
       ? /\.ops(\.|$)/.test(module) || !/^(tf_)?keras(\.|$)|^tensorflow\./.test(module)
       : typeof registered === "string" && registered.includes(">");
+  if (!foreign && Object.hasOwn(REFUSED, name)) {
+    throw badModel("a layer that can be computed here", name, where, REFUSED[name]!);
+  }
   if (!foreign && (Object.hasOwn(LAYERS, name) || isLayer(name))) return name;
   throw badModel(
     "a layer class that tfjs has",

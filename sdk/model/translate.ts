@@ -32,8 +32,8 @@ const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** What a layer without these options means to some writers alone. */
 const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>>> = {
-  // It samples from corners.
-  tfjs: { UpSampling2D: { half_pixel_centers: false } },
+  // It samples from corners, and keeps the states of stacked cells in reverse.
+  tfjs: { UpSampling2D: { half_pixel_centers: false }, StackedRNNCells: { reverse_state_order: true } },
   keras2: {},
   // It keeps the type of its input.
   keras3: { Resizing: { whole_numbers: true } },
@@ -43,11 +43,6 @@ const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>
 const DROPPED: Readonly<Record<string, readonly string[]>> = {
   InputLayer: ["ragged", "optional", "shape"],
   Dropout: ["seed"],
-};
-
-/** What tfjs does where its files say nothing, and our class of the name does not. */
-const IMPLIED: Readonly<Record<string, Config>> = {
-  StackedRNNCells: { reverse_state_order: true },
 };
 
 export interface Reading {
@@ -75,15 +70,13 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
       throw badModel(`${option} ${show(assumed)} of ${kind}`, show(value), where, hint);
     }
   }
-  const implied = reading.writer === "tfjs" ? rowOf(IMPLIED, kind) : undefined;
-  const options = Object.entries({ ...implied, ...config })
+  const options = Object.entries({ ...rowOf(MEANT[reading.writer], kind), ...config })
     .filter(([option]) => !rowOf(DROPPED, kind)?.includes(option))
     .map(([option, value]) => [
       rowOf(RENAMED, kind)?.[option] ?? option,
       translateOption(option, value, where, reading),
     ]);
-  const defaults = rowOf(MEANT[reading.writer], kind);
-  return { class_name: kind, config: { ...defaults, ...Object.fromEntries(options) } };
+  return { class_name: kind, config: Object.fromEntries(options) };
 }
 
 /** The row of a layer class in a table, which has no row for what every object has. */

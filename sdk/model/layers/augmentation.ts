@@ -211,12 +211,14 @@ const INFERENCE_ONLY = [
   "RandomElasticTransform",
   "RandomErasing",
   "RandomGaussianBlur",
+  "RandomHeight",
   "RandomHue",
   "RandomPerspective",
   "RandomPosterization",
   "RandomSaturation",
   "RandomSharpness",
   "RandomShear",
+  "RandomWidth",
   "Equalization",
 ];
 

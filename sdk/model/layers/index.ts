@@ -3,6 +3,7 @@ import { OPERATION } from "../operations/operation.js";
 import { ATTENTION } from "./attention.js";
 import { AUGMENTATIONS } from "./augmentation.js";
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
+import { CATEGORIES } from "./categories.js";
 import { CONVOLUTIONS } from "./convolution.js";
 import { CONVOLUTIONAL_RECURRENT } from "./convolutionalRecurrent.js";
 import { CORE } from "./core.js";
@@ -31,6 +32,7 @@ export const LAYERS: LayerClasses = {
   ...ATTENTION,
   ...AUGMENTATIONS,
   ...BATCH_NORMALIZATIONS,
+  ...CATEGORIES,
   ...CONVOLUTIONS,
   ...CORE,
   ...DROPOUTS,
