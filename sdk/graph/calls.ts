@@ -155,7 +155,10 @@ const apart = (layer: Layer, input: number): string | undefined => {
 
 /** The calls of a plan with names, sizes and operation counts; dimensions left open count as `open`. */
 export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>, open: number): Calls {
-  const shapes = plan.slots.map(({ shape }) => shape.slice(1).map((n) => (n === null || n < 0 ? open : n)));
+  const shapes = plan.slots.map(({ shape, entries }) => [
+    ...(entries > 1 ? [entries] : []),
+    ...shape.slice(1).map((n) => (n === null || n < 0 ? open : n)),
+  ]);
   const shapeAt = (slot: number): readonly number[] => shapes[slot]!;
   const tensors: { elements: number; producer: number; output: boolean; modelInput: boolean }[] = [];
   const tensorAt = new Map<number, number>();
@@ -209,7 +212,10 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         layer,
         weights: read.map(({ name, variable: { shape, holder } }) => ({ name, shape, holder })),
         inputs: inputs.map(shapeAt),
-        whole: inputs.map((slot) => plan.slots[slot]!.shape.map((n, axis) => n ?? (axis === 0 ? 1 : open))),
+        whole: inputs.map((slot) => {
+          const { shape, entries } = plan.slots[slot]!;
+          return shape.map((n, axis) => n ?? (axis === 0 ? entries : open));
+        }),
         outputs: outputs.map(shapeAt),
       });
     const entered = own.every((edge) => tensors[edge.tensor]!.modelInput);

@@ -1,11 +1,14 @@
 import type * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
+import { multipleOf } from "../model/operations/known.js";
 import { isContainer, type Layer } from "./layers.js";
 
 /** A tensor that flows through the model. `shape` as the model declares it, batch first, open dimensions null. */
 export interface Slot {
   readonly shape: readonly (number | null)[];
   readonly dtype: tf.DataType;
+  /** How many entries of the first dimension come of one example: 1, unless parts of examples were made examples. */
+  readonly entries: number;
 }
 
 /** One execution of a leaf layer. Numbers are positions in `Plan.slots`. */
@@ -45,7 +48,11 @@ export function planOf(model: tf.LayersModel): Plan {
   const leaves = new Map<string, Layer>();
 
   const slot = (tensor: tf.SymbolicTensor): number =>
-    slots.push({ shape: tensor.shape, dtype: tensor.dtype ?? "float32" }) - 1;
+    slots.push({
+      shape: tensor.shape,
+      dtype: tensor.dtype ?? "float32",
+      entries: Math.max(1, multipleOf(tensor)),
+    }) - 1;
 
   const cross = (from: number, tensor: tf.SymbolicTensor): number => {
     const to = slot(tensor);

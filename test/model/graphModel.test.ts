@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../../sdk/engine/engine.js";
 import { engine } from "../../sdk/engine/index.js";
 import { quantizedGraph } from "../../sdk/graph/graph.js";
-import { models } from "../../sdk/model/index.js";
+import { autoqnn, load, models } from "../../sdk/index.js";
 import { directory } from "./files.js";
 import { unit } from "./formula.js";
 
@@ -166,6 +166,15 @@ describe("nodes of a graph", () => {
     model.dispose();
   });
 
+  test("that make examples of parts of examples are counted for whole ones", async () => {
+    const model = await models.load(written(caseOf("windows cut out of images")));
+    const [kernel, input] = quantizedGraph(model, { quantizeInput: true }).nodes;
+    // 4 windows of 4 pixels with 8 channels each, times a matrix of 8 x 8.
+    expect(kernel).toMatchObject({ kind: "weight", shape: [8, 8], macs: 4 * 4 * 8 * 8 });
+    expect(input).toMatchObject({ kind: "input", shape: [4, 4, 8], elements: 128, macs: 4 * 4 * 8 * 8 });
+    model.dispose();
+  });
+
   const each = caseOf("a transformer");
   const refused = (change: (node: GraphNode) => GraphNode, message: RegExp) =>
     expect(models.load(written(each, change))).rejects.toEqual(
@@ -194,4 +203,29 @@ describe("nodes of a graph", () => {
     await refused(with_({ input: [`${softmax!.input![0]}:3`] }), /an output 3/);
     await refused(with_({ op: "Const" }), /its values among the weights/);
   });
+});
+
+test("a graph model goes through every stage, and its artifact predicts the same after loading", async () => {
+  const each = caseOf("a convolutional network");
+  const model = await models.load(written(each));
+  const batch = () => ({ x: batchOf(each, 8), y: tf.tensor1d([0, 1, 2, 3, 4, 0, 1, 2], "int32") });
+  const data = {
+    train: {
+      *[Symbol.iterator]() {
+        yield batch();
+      },
+    },
+  };
+  const quantized = await autoqnn(model, { data, batchSize: 8 })
+    .searchSchemes({ steps: 2, trialSteps: 1 })
+    .learnPrecision({ steps: 2, trialSteps: 1, budget: { averageBits: 3 } })
+    .fineTune({ steps: 2, reestimate: 1 })
+    .generate();
+  expect(quantized.sizes.averageBits.weights).toBeLessThanOrEqual(3);
+  const path = directory();
+  await quantized.save(path);
+  const x = batchOf(each, 3);
+  const [ours, theirs] = [quantized.predict(x) as tf.Tensor, (await load(path)).predict(x) as tf.Tensor];
+  expect(theirs.dataSync()).toEqual(ours.dataSync());
+  expect(ours.dataSync().every(Number.isFinite)).toBe(true);
 });

@@ -20,10 +20,17 @@ export const knownOf = (tensor: tf.SymbolicTensor): Known | undefined => KNOWN.g
 
 /** How many batches the first dimension of a tensor counts: 1, unless it was rearranged. */
 export function multipleOf(tensor: tf.SymbolicTensor): number {
-  const own = MULTIPLES.get(tensor);
-  if (own !== undefined) return own;
-  const [source] = tensor.inputs ?? [];
-  return source && source.shape[0] === null ? multipleOf(source) : 1;
+  if (tensor.shape[0] !== null) return 1;
+  const path: tf.SymbolicTensor[] = [];
+  let at: tf.SymbolicTensor | undefined = tensor;
+  while (at && !MULTIPLES.has(at)) {
+    path.push(at);
+    const [source]: readonly tf.SymbolicTensor[] = at.inputs ?? [];
+    at = source?.shape[0] === null ? source : undefined;
+  }
+  const multiple = (at && MULTIPLES.get(at)) ?? 1;
+  for (const each of path) MULTIPLES.set(each, multiple);
+  return multiple;
 }
 
 /** The shape of a tensor for one size of the batch; NaN where another dimension is open. */
