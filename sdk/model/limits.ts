@@ -68,9 +68,6 @@ export function checkCalls(blueprint: Blueprint, where: string): number {
   throw badModel(`at most ${MOST_CALLS} calls of layers`, `${total}`, at, "Call nested models less often.");
 }
 
-/** Names that tfjs takes for weights. It draws their values first. */
-const NAME = /^[A-Za-z0-9.][-\w.\\/]*$/;
-
 type AddWeight = (
   this: tf.layers.Layer,
   name: string,
@@ -91,15 +88,6 @@ export function withWeightLimit<T>(follow: number | undefined, where: string, bo
   let left = most;
   prototype.addWeight = function (name, shape, ...rest) {
     const at = `${name} of layer "${this.name}" of ${where}`;
-    if (!NAME.test(this.name)) {
-      const hint = "Rename the layer in Keras.";
-      throw badModel(
-        "a name of letters, digits, -, _ and . for a layer with weights",
-        `"${this.name}"`,
-        where,
-        hint,
-      );
-    }
     const valid = shape.every((size) => Number.isSafeInteger(size) && size! >= 0);
     const hint = "Correct the sizes of the layer.";
     if (!valid) throw badModel("whole numbers as the shape of a weight", show(shape), at, hint);

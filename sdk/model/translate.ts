@@ -45,6 +45,9 @@ const DROPPED: Readonly<Record<string, readonly string[]>> = {
   Dropout: ["seed"],
 };
 
+/** Names that tfjs takes for tensors. It draws the values of weights before it looks. */
+const NAME = /^[A-Za-z0-9.][-\w.\\/]*$/;
+
 export interface Reading {
   /** Some words mean something else in each. */
   readonly writer: "tfjs" | "keras2" | "keras3";
@@ -62,6 +65,11 @@ export function translateLayer(layer: LayerConfig, reading: Reading): LayerConfi
   const kind = classNameOf(layer, where);
   const { config } = layer;
   refuseCode(config, where);
+  const name = layer.name ?? config.name ?? "";
+  if (name !== "" && !NAME.test(String(name))) {
+    const hint = "Rename the layer in Keras.";
+    throw badModel("a name of letters, digits, -, _, / and .", show(name), where, hint);
+  }
   const assumptions = reading.writer === "tfjs" ? undefined : rowOf(ASSUMED, kind);
   for (const [option, assumed] of Object.entries(assumptions ?? {})) {
     const value = config[option] ?? assumed;

@@ -86,7 +86,7 @@ describe("Keras 3 words", () => {
           inner,
           layer(
             "Add",
-            { name: "sum" },
+            { name: "sum", dtype: policy },
             { name: "sum", inbound_nodes: [node(tensor("inner", 0), tensor("inner", 1))] },
           ),
           layer(
