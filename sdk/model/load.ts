@@ -23,13 +23,13 @@ const SIGNATURES: readonly {
 ];
 
 /**
- * Loads a model: a tfjs `model.json` with its weight shards (or the directory that holds them), the JSON of a Keras
- * model (fresh weights), a Keras `.h5` or `.keras` file. Of Keras, what tfjs's own layers can compute. The model comes
- * back uncompiled; code in a file is never run.
+ * Loads a model: a tfjs `model.json`, of a layers model or of a graph model, with its weight shards (or the directory that
+ * holds them), the JSON of a Keras model (fresh weights), a Keras `.h5` or `.keras` file, a SavedModel of Keras. A graph
+ * becomes layers. The model comes back uncompiled; code in a file is never run.
  *
  * @param location a path, or a URL of scheme file, http or https.
  * @throws AutoqnnError `bad-file` when it cannot be read; `bad-model` naming the layer or weight that is missing, surplus,
- * of another shape, not finite, or of a class that tfjs lacks.
+ * of another shape, not finite, or of a class that is not known, or the node of a graph that cannot be computed.
  * @example
  * const model = await models.load("mobilenet.keras");
  */

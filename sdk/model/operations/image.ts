@@ -58,20 +58,12 @@ const resize: Operation = {
   shape: (a) => [...a.shape("x").slice(0, -3), ...a.integers("size"), a.shape("x").at(-1)!],
 };
 
-/** How much is cut off, or added, before and after an axis of n: two of three numbers decide. */
-function margins(
-  a: Arguments,
-  n: number,
-  names: readonly [string, string, string],
-  cut: boolean,
-): [number, number] {
+/** How much is cut off, or added, before and after an axis of n: two of three numbers decide, what is missing is 0. */
+function margins(a: Arguments, n: number, names: readonly [string, string, string]): [number, number] {
   const [before, after, target] = names.map((name) => (a.has(name) ? a.integer(name) : undefined));
-  const whole = target === undefined ? undefined : Math.abs(n - target);
-  const first =
-    before ??
-    (whole !== undefined && after !== undefined ? whole - after : cut || whole === undefined ? 0 : 0);
-  const second = after ?? (whole !== undefined ? whole - first : 0);
-  return [first, second];
+  const both = target === undefined ? undefined : Math.abs(n - target);
+  const first = before ?? (both === undefined || after === undefined ? 0 : both - after);
+  return [first, after ?? (both === undefined ? 0 : both - first)];
 }
 
 type Sides = readonly [height: [number, number], width: [number, number]];
@@ -79,10 +71,9 @@ type Sides = readonly [height: [number, number], width: [number, number]];
 function sides(a: Arguments, suffix: "cropping" | "padding"): Sides {
   channelsLast(a);
   const [height, width] = a.shape("x").slice(-3) as [number, number, number];
-  const cut = suffix === "cropping";
   return [
-    margins(a, height, [`top_${suffix}`, `bottom_${suffix}`, "target_height"], cut),
-    margins(a, width, [`left_${suffix}`, `right_${suffix}`, "target_width"], cut),
+    margins(a, height, [`top_${suffix}`, `bottom_${suffix}`, "target_height"]),
+    margins(a, width, [`left_${suffix}`, `right_${suffix}`, "target_width"]),
   ];
 }
 

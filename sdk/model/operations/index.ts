@@ -1,10 +1,12 @@
 import { ACTIVATION } from "./activation.js";
 import { ARITHMETIC } from "./arithmetic.js";
+import { BLOCKS } from "./blocks.js";
 import { CONVOLUTION } from "./convolution.js";
 import { IMAGE } from "./image.js";
 import { INDEXING } from "./indexing.js";
 import { LINEAR } from "./linear.js";
 import { NORMALIZING } from "./normalizing.js";
+import { REARRANGING } from "./rearranging.js";
 import { REDUCTIONS } from "./reductions.js";
 import type { Operations } from "./row.js";
 import { SHAPING } from "./shaping.js";
@@ -14,7 +16,9 @@ export const OPERATIONS: Operations = {
   ...ARITHMETIC,
   ...REDUCTIONS,
   ...SHAPING,
+  ...BLOCKS,
   ...INDEXING,
+  ...REARRANGING,
   ...LINEAR,
   ...CONVOLUTION,
   ...NORMALIZING,
