@@ -26,7 +26,7 @@ def states(k, x):
 
 def sequential(k, x):
     # The second layer gets no mask.
-    layers = [k.layers.Embedding(3, 4, mask_zero=True), k.layers.LSTM(3), k.layers.RepeatVector(4), k.layers.GRU(2)]
+    layers = [k.layers.Embedding(3, 4, mask_zero=True, input_shape=(6,)), k.layers.LSTM(3), k.layers.RepeatVector(4), k.layers.GRU(2)]
     return k.Sequential(layers)(x[0])
 
 
