@@ -205,6 +205,27 @@ describe("nodes of a graph", () => {
   });
 });
 
+test("a graph that would fill the memory is refused before it does", async () => {
+  const node = [
+    { name: "x", op: "Placeholder", attr: { shape: { shape: { dim: [{ size: "-1" }, { size: "3" }] } } } },
+    { name: "dims", op: "Const" },
+    { name: "value", op: "Const" },
+    { name: "filled", op: "Fill", input: ["dims", "value"] },
+    { name: "y", op: "AddV2", input: ["x", "filled"] },
+  ];
+  const weights = [
+    { name: "dims", shape: [2], dtype: "int32", values: [1000000, 1000000] },
+    { name: "value", shape: [], dtype: "float32", values: [1] },
+  ];
+  const graph = { name: "", shape: [], topology: { node }, signature: { outputs: {} }, weights, results: {} };
+  await expect(models.load(written(graph))).rejects.toEqual(
+    expect.objectContaining({
+      code: "bad-model",
+      message: expect.stringMatching(/made of constants.*"filled"/),
+    }),
+  );
+});
+
 test("a graph model goes through every stage, and its artifact predicts the same after loading", async () => {
   const each = caseOf("a convolutional network");
   const model = await models.load(written(each));

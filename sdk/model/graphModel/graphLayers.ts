@@ -151,14 +151,15 @@ export class GraphLayers {
     const bound = this.#bind(node, flows.length);
     const row = OPERATIONS[bound.operation]!;
     if (row.fromShape || !flows.some(isSymbolic)) {
-      return computed(row, (at) => {
+      const known = (at: 0 | 1): Arguments => {
         const values = resolved(bound.values, {
           tensor: (i) => this.#knownAt(flows[i]!, at),
           weight: (_, shape) => ({ shape }),
           batch: () => Number.NaN,
         });
         return new Arguments(this.#at(node), values);
-      });
+      };
+      return computed(row, known, this.#at(node));
     }
     const sources = flows.filter(isSymbolic);
     const weights: Record<string, HostArray> = {};

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
+import { badModel } from "../badModel.js";
 import { Arguments, type HostArray, intoArray, type Shape, type Value } from "./arguments.js";
-import type { Operation } from "./row.js";
+import { type Operation, size } from "./row.js";
 import { replaced, resolved, type Template } from "./template.js";
 
 /**
@@ -76,11 +77,28 @@ export function settled(template: Template, sources: readonly tf.SymbolicTensor[
   });
 }
 
-/** The values of an operation whose tensors are all known, at both sizes of the batch, one for each result. */
-export function computed(row: Operation, arguments_: (at: 0 | 1) => Arguments): readonly Known[] {
-  const [one, two] = ([0, 1] as const).map((at) =>
-    [tf.tidy(() => row.compute(arguments_(at)))].flat().map(intoArray),
-  );
+/** More values than any table that a model needs beside its weights. */
+const MOST_VALUES = 2 ** 26;
+
+/**
+ * The values of an operation whose tensors are all known, at both sizes of the batch, one for each result.
+ *
+ * @throws AutoqnnError `bad-model` for more values than a table of a model has, before they are made.
+ */
+export function computed(
+  row: Operation,
+  arguments_: (at: 0 | 1) => Arguments,
+  where: string,
+): readonly Known[] {
+  const [one, two] = ([0, 1] as const).map((at) => {
+    const given = arguments_(at);
+    const count = listOf(row.shape(given)).reduce((sum, shape) => sum + size(shape), 0);
+    if (count > MOST_VALUES) {
+      const hint = "Compute it from the model's inputs, or make it a weight.";
+      throw badModel(`at most ${MOST_VALUES} values made of constants`, `${count}`, where, hint);
+    }
+    return [tf.tidy(() => row.compute(given))].flat().map(intoArray);
+  });
   return one!.map((first, k) => [first, two![k]!]);
 }
 
@@ -107,7 +125,7 @@ export function follow(
       knownOf(source)?.[at] ?? { shape: shapeAt(source, BATCHES[at]) };
   const known = row.fromShape ?? sources.every((source) => knownOf(source));
   if (known) {
-    const values = computed(row, (at) => argumentsAt(at, shaped(at)));
+    const values = computed(row, (at) => argumentsAt(at, shaped(at)), where);
     results.forEach((result, k) => {
       KNOWN.set(result, values[k]!);
     });

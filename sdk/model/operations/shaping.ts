@@ -82,6 +82,7 @@ function parts(a: Arguments): readonly number[] {
   const whole = shape[a.axis("axis", shape.length, 0)]!;
   const name = a.has("sizes") ? "sizes" : "cuts";
   const given = a.integers(name);
+  if (typeof a.value(name) === "number" && given[0]! > whole) a.refuse(name, `at most ${whole} parts`);
   if (typeof a.value(name) === "number") return Array.from({ length: given[0]! }, () => whole / given[0]!);
   if (name === "sizes") {
     const rest = whole - given.reduce((sum, n) => sum + Math.max(n, 0), 0);
