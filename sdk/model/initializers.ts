@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { type Config, isConfig } from "./config.js";
 import { type HostArray, tensorOfArray } from "./operations/arguments.js";
 
 type Initializer = Parameters<tf.layers.Layer["addWeight"]>[3];
@@ -36,6 +37,32 @@ tf.serialization.registerClass(Deferred);
 /** The configuration of an initializer, deferred. */
 export function deferred(original: Record<string, unknown>): Record<string, unknown> {
   return { class_name: Deferred.className, config: { original } };
+}
+
+/** tfjs's names of Keras's initializers, where they differ. */
+const NAMES: Readonly<Record<string, string>> = {
+  LecunNormal: "LeCunNormal",
+  LecunUniform: "LeCunUniform",
+  OrthogonalInitializer: "Orthogonal",
+  IdentityInitializer: "Identity",
+};
+
+/** The configuration of an initializer that is to draw values, as tfjs reads it. */
+export function drawn(original: Record<string, unknown>): Record<string, unknown> {
+  const name = String(original.class_name);
+  const config: Config = isConfig(original.config) ? original.config : {};
+  const { distribution, seed, ...rest } = config;
+  return {
+    class_name: Object.hasOwn(NAMES, name) ? NAMES[name] : name,
+    config: {
+      ...rest,
+      ...(distribution !== undefined && {
+        distribution: distribution === "untruncated_normal" ? "normal" : distribution,
+      }),
+      // A generator of seeds stands there too.
+      ...(typeof seed === "number" && { seed }),
+    },
+  };
 }
 
 const GIVEN = new WeakSet<object>();

@@ -3,7 +3,7 @@ import { badModel } from "./badModel.js";
 import { classNameOf } from "./classes.js";
 import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
 import { dtypeOf } from "./dtype.js";
-import { deferred } from "./initializers.js";
+import { deferred, drawn } from "./initializers.js";
 import { batchShape } from "./limits.js";
 
 /**
@@ -113,7 +113,7 @@ function translateOption(option: string, value: unknown, where: string, reading:
   if (option === "depthwise_constraint" && isConfig(value) && value.class_name === "L1L2") return null;
   if (option.endsWith("_initializer") && isConfig(value)) {
     const original = { class_name: value.class_name, config: value.config };
-    return reading.weightsFollow ? deferred(original) : original;
+    return reading.weightsFollow ? deferred(original) : drawn(original);
   }
   if (Array.isArray(value)) return value.map((item) => translateOption("", item, where, reading));
   if (!isConfig(value) || typeof value.class_name !== "string" || !isConfig(value.config)) return value;

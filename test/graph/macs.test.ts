@@ -27,7 +27,7 @@ async function counts({ topology, inputs }: LayerCase): Promise<{ said: number; 
 const COMPOSED = /groups|dilated|Conv3DTranspose/;
 
 /** Interpolation is no product of two tensors of the network, though here it is done by products of matrices. */
-const RESIZED = /^(UpSampling2D|Resizing|CenterCrop)/;
+const RESIZED = /^(UpSampling2D|Resizing|CenterCrop|RandomCrop)/;
 
 /** Two vectors that meet by a sum of their products. */
 const SUMMED = /^Dot (of \(4,\)|normalized)/;

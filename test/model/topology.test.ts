@@ -110,6 +110,18 @@ describe("Keras 3 words", () => {
     expect(JSON.stringify(model.toJSON(null, false))).toContain('"l2":0.5');
   });
 
+  test.each([
+    ["LecunNormal", { seed: { class_name: "SeedGenerator", config: {} } }],
+    ["LecunUniform", { seed: 3 }],
+    ["OrthogonalInitializer", { gain: 1 }],
+    ["VarianceScaling", { scale: 2, mode: "fan_out", distribution: "untruncated_normal", seed: null }],
+  ])("the initializer %s draws weights where the file has none", async (name, config) => {
+    const kernel_initializer = layer(name, config);
+    const dense = layer("Dense", { name: "d", units: 3, dtype: policy, kernel_initializer });
+    const model = await load(sequential(input, dense));
+    expect(tf.moments(model.getWeights()[0]!).variance.dataSync()[0]).toBeGreaterThan(0);
+  });
+
   test("a Sequential that was built later has its input", async () => {
     const model = await load(
       layer("Sequential", {
