@@ -47,15 +47,15 @@ export function planOf(model: tf.LayersModel): Plan {
   const steps: (Call | Crossing)[] = [];
   const leaves = new Map<string, Layer>();
 
-  const slot = (tensor: tf.SymbolicTensor): number =>
+  const slot = (tensor: tf.SymbolicTensor, shape: Shape): number =>
     slots.push({
-      shape: tensor.shape,
+      shape,
       dtype: tensor.dtype ?? "float32",
       entries: Math.max(1, multipleOf(tensor)),
     }) - 1;
 
   const cross = (from: number, tensor: tf.SymbolicTensor): number => {
-    const to = slot(tensor);
+    const to = slot(tensor, closed(tensor.shape, slots[from]!.shape));
     steps.push({ kind: "crossing", from, to });
     return to;
   };
@@ -72,7 +72,12 @@ export function planOf(model: tf.LayersModel): Plan {
         return;
       }
       const path = paths.get(layer) ?? layer.name;
-      const outputs = node.outputTensors.map(slot);
+      const shapes = shapesOf(
+        layer,
+        node,
+        inputs.map((input) => slots[input]!.shape),
+      );
+      const outputs = node.outputTensors.map((output, i) => slot(output, shapes[i]!));
       node.outputTensors.forEach((output, i) => void at.set(output.id, outputs[i]!));
       steps.push({ kind: "call", layer, path, inputs, outputs });
       leaves.set(path, layer);
@@ -94,16 +99,38 @@ export function planOf(model: tf.LayersModel): Plan {
     return container.outputs.map((tensor) => at.get(tensor.id)!);
   };
 
-  const inputs = model.inputs.map(slot);
+  const inputs = model.inputs.map((tensor) => slot(tensor, tensor.shape));
   const whole: Layer = model;
   if (!isContainer(whole)) {
-    const outputs = model.outputs.map(slot);
+    const outputs = model.outputs.map((tensor) => slot(tensor, tensor.shape));
     steps.push({ kind: "call", layer: whole, path: whole.name, inputs, outputs });
     return { steps, slots, inputs, outputs, leaves: new Map([[whole.name, whole]]) };
   }
   const outputs = unfold(whole, inputs);
   for (const [layer, path] of paths) if (!leaves.has(path)) leaves.set(path, layer);
   return { steps, slots, inputs, outputs, leaves };
+}
+
+type Shape = readonly (number | null)[];
+
+/** A shape whose open dimensions are those of another, where that has them. */
+function closed(shape: Shape, other: Shape): Shape {
+  return shape.length === other.length ? shape.map((n, i) => n ?? other[i]!) : shape;
+}
+
+/** The shapes that a call gives: as declared, but a nested model may have been called with more than it asks for. */
+function shapesOf(
+  layer: Layer,
+  { inputTensors, outputTensors }: Layer["inboundNodes"][number],
+  inputs: readonly Shape[],
+): Shape[] {
+  const declared = outputTensors.map(({ shape }) => shape);
+  const open = declared.some((shape) => shape.slice(1).includes(null));
+  if (!open || inputs.every((shape, i) => String(shape) === String(inputTensors[i]!.shape))) return declared;
+  const given = inputs.map((shape) => [...shape]);
+  const known = layer.computeOutputShape(given.length === 1 ? given[0]! : given) as tf.Shape | tf.Shape[];
+  const shapes = (Array.isArray(known[0]) ? known : [known]) as tf.Shape[];
+  return declared.map((shape, i) => closed(shape, shapes[i]!));
 }
 
 function refuseSourceless(tensor: tf.SymbolicTensor, container: tf.LayersModel): void {
