@@ -11,7 +11,7 @@ type Specs = tf.io.WeightsManifestEntry[];
 /** Writes the values that the weights manifest of a model.json names, found in the files beside it, into the model. */
 export function fillFromManifest(model: tf.LayersModel, manifest: unknown, from: Source): Promise<void> {
   return withManifest(manifest, from, (entries) =>
-    assign(match(slots(model), entries, ["name", "owner"], from.location), from.location),
+    assign(match(slots(model), entries, ["place", "name", "owner"], from.location), from.location),
   );
 }
 

@@ -24,8 +24,9 @@ const SIGNATURES: readonly {
 
 /**
  * Loads a model: a tfjs `model.json`, of a layers model or of a graph model, with its weight shards (or the directory that
- * holds them), the JSON of a Keras model (fresh weights), a Keras `.h5` or `.keras` file, a SavedModel of Keras. A graph
- * becomes layers. The model comes back uncompiled; code in a file is never run.
+ * holds them), the JSON of a Keras model (fresh weights), a Keras `.h5` or `.keras` file, or the directory of a SavedModel
+ * of Keras 2. A graph becomes layers. The model comes back uncompiled; code in a file is never run. Weights of layers are
+ * read one by one, so that a model takes its own size in memory.
  *
  * @param location a path, or a URL of scheme file, http or https.
  * @throws AutoqnnError `bad-file` when it cannot be read; `bad-model` naming the layer or weight that is missing, surplus,

@@ -99,6 +99,7 @@ function threads(inner: readonly string[], outer: readonly string[]): boolean {
  * the later rows' reach.
  */
 const ROWS = {
+  place: (slot, path) => path.join("/") === slot.name,
   name: (slot, path) => path.join("/") === slot.variable.originalName,
   trail: (slot, path) => threads(pathOf(slot.name), path),
   owner: (slot, path) => endsWith(path, slot.weight) && path.slice(0, -1).includes(slot.leaf),

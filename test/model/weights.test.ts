@@ -1,27 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import { describe, expect, test } from "vitest";
 import { models } from "../../sdk/model/index.js";
 import { unpacked } from "./files.js";
+import { inputs } from "./weights.js";
 
 interface Expected {
   readonly params: number;
   readonly outputs: readonly (readonly number[])[];
-}
-
-/** The inputs of weights.py. */
-function inputs(model: tf.LayersModel): tf.Tensor[] {
-  return model.inputs.map(({ shape, dtype }) => {
-    const sizes = [2, ...(shape.slice(1) as number[])];
-    const size = sizes.reduce((a, b) => a * b, 1);
-    const value = dtype === "int32" ? (i: number) => i % 5 : Math.sin;
-    return tf.tensor(
-      Array.from({ length: size }, (_, i) => value(i)),
-      sizes,
-      dtype,
-    );
-  });
 }
 
 describe.each(["convolutions", "normalizations", "recurrent", "attention", "nesting"])(
