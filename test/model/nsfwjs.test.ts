@@ -41,7 +41,7 @@ describe("a trained network, loaded unchanged", () => {
         data: { train },
         batchSize: 4,
         pin: { "*": { scheme: "zoom", bits: 8 } },
-      }).generate();
+      }).generate({ batchNormalization: "keep" });
       const kernels = model.weights.filter(({ shape }) => shape.length > 1);
       expect(quantized.nodes.filter(({ kind }) => kind === "weight")).toHaveLength(kernels.length);
       const x = tf.concat([await all(test), await all(train)]);
