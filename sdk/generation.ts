@@ -24,8 +24,9 @@ import { VERSION } from "./version.js";
  *   that rounding of a threshold may fall to its other side. The result's `batchNormalizations` says which were kept, and why.
  * - `"reestimate-and-fold"`: the one, then the other.
  *
- * By default they are kept after a fine-tune and without data; otherwise they are kept or re-estimated, whichever has the
- * lower validation loss (training loss, where there is no validation split).
+ * By default they are kept, save in a plan that ends without a fine-tune and has a validation split: there they are kept or
+ * re-estimated, whichever has the lower validation loss. (The loss of the very images that they would be measured on says
+ * nothing, least of all when they are few.)
  */
 export type GenerateOptions = z.input<typeof GenerationOptions>;
 
@@ -46,10 +47,10 @@ export async function pack(
   { graph, seed, bench, last, snapshot, assignment }: Unpacked,
   { batchNormalization, reestimate: batches }: z.output<typeof GenerationOptions>,
 ): Promise<QuantizedModel> {
-  const open = batchNormalization === undefined && last?.kind !== "tune";
+  const open = batchNormalization === undefined && last?.kind !== "tune" && bench?.validated;
   const settled =
     bench && (open || batchNormalization?.startsWith("reestimate"))
-      ? await remeasured(bench, snapshot, assignment, { batches, always: !open })
+      ? await remeasured(bench, snapshot, assignment, { batches, compare: !!open })
       : { snapshot, reason: "kept as it is" };
   const folded = batchNormalization?.endsWith("fold") ?? false;
   const packable = folded
@@ -65,12 +66,12 @@ async function remeasured(
   bench: Workbench,
   snapshot: Snapshot,
   assignment: Assignment,
-  { batches, always }: { batches: number; always: boolean },
+  { batches, compare }: { batches: number; compare: boolean },
 ): Promise<{ readonly snapshot: Snapshot; readonly reason: string }> {
   const { engine, graph, train, batchSize, seed } = bench;
   const policy = fixedPolicy(assignment);
   const fresh = await reestimate(engine, graph, snapshot, policy, train, { batchSize, batches, seed });
-  if (always || fresh === snapshot) return { snapshot: fresh, reason: "re-estimated" };
+  if (!compare || fresh === snapshot) return { snapshot: fresh, reason: "re-estimated" };
   const [before, after] = [await validate(bench, snapshot, policy), await validate(bench, fresh, policy)];
   const losses = `${after.loss.toFixed(4)} against ${before.loss.toFixed(4)} nat`;
   return after.loss < before.loss

@@ -69,7 +69,8 @@ const PROGRESS_MILLISECONDS = 200;
  * A step runs each phase once as one compiled function; while it runs, the next batch is prepared. The result is a pure
  * function of the stage (and of the machine's arithmetic), whether or not the run was interrupted and resumed.
  *
- * Throws AutoqnnError `aborted` when `signal` fires (the checkpoint is written first), `bad-data` when the loss is not finite.
+ * Throws AutoqnnError `aborted` when `signal` fires (the checkpoint is written first), `bad-data` when the loss or
+ * what was trained is not finite.
  */
 export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   const { steps, policy } = stage;
@@ -137,8 +138,9 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
         keptAt = performance.now();
       }
     }
-    await keep();
     const final = await hostOf(stepper);
+    refuseDiverged(final, stage.name);
+    await keep();
     return {
       snapshot: snapshotOf(stage.graph, stage.snapshot.signed, final),
       parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
@@ -156,6 +158,20 @@ async function hostOf(stepper: Stepper): Promise<Record<string, HostTensor>> {
     return await toHost(state);
   } finally {
     tf.dispose(state);
+  }
+}
+
+/** The loss of a step is that before its update: what the last update made shows only here. */
+function refuseDiverged(state: Readonly<Record<string, HostTensor>>, stage: string): void {
+  for (const [key, { dtype, data }] of Object.entries(state)) {
+    if (dtype !== "float32") continue;
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) continue;
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected finite numbers after the last step of "${stage}", received ${data[at]} at ${key}, element ${at}.`,
+      "Lower the learning rate, or give larger batches or images: batch norm over very few values overflows.",
+    );
   }
 }
 

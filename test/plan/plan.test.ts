@@ -123,6 +123,11 @@ test("fine-tuning takes the author's piecewise linear gradients", async () => {
   expect(linear.history.loss[0]).toBeLessThan(straight.history.loss[0]!);
 });
 
+test("a stage whose last step overflows says so, and where", async () => {
+  const plan = autoqnn(model, options).searchSchemes({ steps: 1, learningRate: { weights: 1e39 } });
+  await expect(plan.run()).rejects.toThrow(/finite numbers after the last step of .*kernel/);
+});
+
 test("several bitwidths at once are searched within the budget", async () => {
   const quantized = await autoqnn(model, options)
     .searchSchemes({ steps: 6, bits: [1, 2, 3, 4], budget: { averageBits: 2, modelSize: "16x" } })
