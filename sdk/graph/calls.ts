@@ -1,3 +1,4 @@
+import type { DataType } from "@tensorflow/tfjs";
 import { Operation } from "../model/operations/operation.js";
 import { type HeldEdge, innerEdges } from "./inner.js";
 import { fields, type Layer } from "./layers.js";
@@ -145,8 +146,14 @@ const streams = (layer: Layer): boolean => {
   const [activation] = fields(layer).activation?.getClassName().split("(") ?? [];
   return STREAMED.has(layer.getClassName()) && !JOINING.has(activation ?? "");
 };
-const apart = (layer: Layer, input: number): string | undefined => {
-  if (LOOKUPS.has(layer.getClassName())) return "integers: positions in a table";
+const looksUp = (layer: Layer): boolean =>
+  layer.getClassName() === "TimeDistributed"
+    ? looksUp(fields(layer).layer as Layer)
+    : LOOKUPS.has(layer.getClassName());
+const apart = (layer: Layer, input: number, dtype: DataType): string | undefined => {
+  if (looksUp(layer)) return "integers: positions in a table";
+  if (dtype === "bool") return "a mask";
+  if (dtype !== "float32") return `${dtype} values`;
   const { operands } = layer as { readonly operands?: readonly string[] };
   if (/mask$/i.test(operands?.[input] ?? "")) return "a mask";
   const factor = !(layer instanceof Operation) || layer.computesWith(input);
@@ -188,7 +195,7 @@ export function callsOf(plan: Plan, reads: ReadonlyMap<string, readonly Read[]>,
         shape: shapeAt(slot),
         tensor: tensorAt.get(slot)!,
         call: calls.length,
-        apart: plan.slots[slot]!.dtype === "bool" ? "a mask" : apart(layer, i),
+        apart: apart(layer, i, plan.slots[slot]!.dtype),
       }),
     );
     const time = times.get(path) ?? 0;

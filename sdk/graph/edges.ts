@@ -13,6 +13,17 @@ export interface Edges extends Calls {
   readonly leftAlone: readonly LeftAlone[];
 }
 
+/**
+ * Weights that are no factors of sums of products, whatever their rank, by the names that layers give them. Schemes fit
+ * values around 0: the range of clip follows their deviation, at any bitwidth, and cuts off scales around 1.
+ */
+const NO_FACTORS: Readonly<Record<string, string>> = {
+  bias: "a bias: added, not multiplied",
+  beta: "an offset: added, not multiplied",
+  gamma: "a scale of single values",
+  alpha: "a slope of single values",
+};
+
 /** Follows the plan on shapes alone and decides for each weight and each input of a call whether it is a node. */
 export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options: GraphOptions): Edges {
   const reads = readsOf(plan, variables);
@@ -37,12 +48,16 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
   const ownReasons = (id: string): string | undefined =>
     excluded.has(id) ? `excluded by "${excluded.get(id)}"` : undefined;
   const used = usedWeights(calls, reads);
+  const valuewise = new Set(calls.flatMap(({ layer, streams }) => (streams ? [layer] : [])));
   const weightReason = (v: HeldVariable): string | undefined => {
     if (v.constant) return "a tf.Variable beside the layer's weights, kept as it is";
     if (v.dtype !== "float32") return `${v.dtype} values`;
     const own = v.short.split("/").at(-1)!;
     if (v.shape.length < (options.minimumRank ?? 2)) return `rank ${v.shape.length}: ${own}`;
-    if (options.minimumRank === undefined && own === "bias") return "a bias: added, not multiplied";
+    if (options.minimumRank === undefined) {
+      if (Object.hasOwn(NO_FACTORS, own)) return NO_FACTORS[own];
+      if (valuewise.has(v.layer)) return "its layer works value by value";
+    }
     if (!consumers.get(v.name)) return "its layer is not executed";
     if (!used.has(v.name)) return "its layer does not use it";
     return ownReasons(v.name);

@@ -51,8 +51,8 @@ export interface LeftAlone {
 
 export interface GraphOptions {
   /**
-   * Weights of this rank and above are nodes. Default 2 without biases, which some layers have of rank 2: kernels and
-   * embeddings, not biases and scales.
+   * Weights of this rank and above are nodes. Default 2 without biases and scales, which some layers have of rank 2, and
+   * without what layers hold that work value by value: kernels and embeddings.
    */
   readonly minimumRank?: number;
   /** Also quantize what comes straight from the model's input. Default false: it is 8-bit data already. */

@@ -78,7 +78,7 @@ export const classes: readonly Case[] = [
     ["forward_inner/kernel", "backward_inner/recurrent_kernel"],
   ),
   around(l.timeDistributed({ layer: l.dense({ units: 3 }) }), [5, 4], sequence, ["kernel"]),
-  around(l.prelu({}), [8, 8, 3], image, ["alpha"]),
+  around(l.prelu({}), [8, 8, 3], image),
   around(l.batchNormalization({}), [8, 8, 3], image),
   around(l.layerNormalization({}), [8, 8, 3], image),
   around(l.reLU({ maxValue: 1 }), [7], () => normal(2, 7)),

@@ -23,6 +23,18 @@ describe("which edges are nodes", () => {
       layers: [l.embedding({ name: "words", inputDim: 9, outputDim: 2, inputShape: [3] })],
     });
     expect(reason(words, "words/input")).toBe("integers: positions in a table");
+    const sentences = tf.sequential({
+      layers: [
+        l.timeDistributed({
+          ...{ name: "each", inputShape: [2, 3] },
+          layer: l.embedding({ inputDim: 9, outputDim: 2 }),
+        }),
+        l.prelu({ name: "slope" }),
+      ],
+    });
+    expect(reason(sentences, "each/input", { quantizeInput: true })).toBe("integers: positions in a table");
+    expect(reason(sentences, "slope/alpha")).toBe("a slope of single values");
+    expect(reason(sentences, "slope/alpha", { minimumRank: 2 })).toBeUndefined();
   });
 
   it("follows the model's input through layers that only move it", () => {

@@ -6,9 +6,9 @@ import { quantizedGraph } from "../../../sdk/graph/graph.js";
 import { planOf } from "../../../sdk/graph/plan.js";
 import { variablesIn } from "../../../sdk/graph/variables.js";
 import { models } from "../../../sdk/model/index.js";
-import { assign, match, slots } from "../../../sdk/model/slots.js";
-import { directory, file } from "../files.js";
-import { unit, weightValues } from "../formula.js";
+import { directory } from "../files.js";
+import { unit } from "../formula.js";
+import { batchOf, loaded } from "./filled.js";
 import { families, type LayerCase, type Numbers, type Pass } from "./fixture.js";
 
 /**
@@ -21,32 +21,6 @@ let native: Engine;
 beforeAll(async () => {
   native = await engine();
 });
-
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
-/** The batch that cases.py gave to Keras. */
-function batchOf({ inputs, batch }: LayerCase): tf.Tensor[] {
-  return inputs.map(({ shape, low, high, dtype }, n) => {
-    const full = [batch, ...shape];
-    const values = [...unit(`input:${n}`, product(full))].map((r) => low + (high - low) * r);
-    return tf.tensor(dtype === "float32" ? values : values.map(Math.floor), full, dtype);
-  });
-}
-
-/** The model, read from a file as Keras wrote it, its weights from the formula; and which weight is which variable. */
-async function loaded({ topology, weights }: LayerCase) {
-  const model = await models.load(file("model.json", JSON.stringify(topology)));
-  const entries = weights.map(({ name, shape }) => ({
-    name,
-    shape,
-    dtype: "float32" as const,
-    tensor: () => tf.tensor(weightValues(name, shape), [...shape]),
-  }));
-  const pairs = match(slots(model), entries, ["name", "owner", "order"], "the case");
-  assign(pairs, "the case");
-  const names = new Map([...pairs].map(([slot, entry]) => [slot.variable.id, entry.name]));
-  return { model, names };
-}
 
 function expectNear(what: string, actual: tf.Tensor, expected: Numbers): void {
   expect(actual.shape, `shape of ${what}`).toEqual(expected.shape);
