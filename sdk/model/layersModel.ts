@@ -77,18 +77,15 @@ function groupEntries(bytes: Bytes, specs: Specs, paths: readonly string[], wher
     }));
 }
 
-const WIDTHS: Readonly<Record<string, number>> = {
-  float32: 4,
-  int32: 4,
-  uint8: 1,
-  bool: 1,
-  uint16: 2,
-  float16: 2,
-};
+/** Bytes per element of what stands in a file as it is. */
+const PLAIN: Readonly<Record<string, number>> = { float32: 4, int32: 4, bool: 1 };
+
+/** Bytes per element of what the converter of tfjs makes smaller. */
+const CODED: Readonly<Record<string, number>> = { uint8: 1, uint16: 2, float16: 2 };
 
 /** Bytes per element, as stored. */
 function width({ dtype, quantization }: Specs[number]): number {
-  return WIDTHS[quantization?.dtype ?? dtype] ?? 0;
+  return quantization ? CODED[quantization.dtype]! : PLAIN[dtype]!;
 }
 
 function checkGroup(group: unknown, where: string): { paths: readonly string[]; specs: Specs } {
@@ -103,14 +100,23 @@ function checkGroup(group: unknown, where: string): { paths: readonly string[]; 
     throw badModel("{ paths, weights } in the weights manifest", show(group), where, hint);
   }
   for (const spec of group.weights as unknown[]) {
-    if (!isSpec(spec)) throw badModel("a weight as { name, shape, dtype }", show(spec), where, hint);
+    if (!isSpec(spec))
+      throw badModel("a weight as { name, shape, dtype }", show(spec), where, hint);
   }
   return { paths: group.paths as string[], specs: group.weights as Specs };
 }
 
 function isSpec(spec: unknown): spec is Specs[number] {
   if (!isConfig(spec) || typeof spec.name !== "string" || !Array.isArray(spec.shape)) return false;
-  const quantization: Config = isConfig(spec.quantization) ? spec.quantization : {};
   const sized = spec.shape.every((size: unknown) => Number.isSafeInteger(size) && (size as number) >= 0);
-  return sized && String(quantization.dtype ?? spec.dtype) in WIDTHS;
+  return sized && Object.hasOwn(PLAIN, String(spec.dtype)) && isCoding(spec);
+}
+
+/** Codes are values less `min` in units of `scale`, those of float16 its bits. */
+function isCoding({ dtype, quantization }: Config): boolean {
+  if (quantization === undefined) return true;
+  if (!isConfig(quantization)) return false;
+  if (quantization.dtype === "float16") return dtype === "float32";
+  const scaled = Number.isFinite(quantization.min) && Number.isFinite(quantization.scale);
+  return Object.hasOwn(CODED, String(quantization.dtype)) && dtype !== "bool" && scaled;
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { strToU8, zipSync } from "fflate";
@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { AutoqnnError } from "../../sdk/errors.js";
 import { models } from "../../sdk/model/index.js";
 import { slots } from "../../sdk/model/slots.js";
-import { file, hdf5, put, unpacked } from "./files.js";
+import { directory, file, hdf5, put, unpacked } from "./files.js";
 
 /** Ways in which a file is damaged. */
 const DAMAGES: Readonly<Record<string, (bytes: Buffer, random: () => number) => Buffer>> = {
@@ -76,6 +76,117 @@ describe("a damaged file gives a model or a clear error, in time and without lef
     // What the reader of HDF5 went through must not show afterwards.
     writeFileSync(join(made, name), whole);
     expect(await values()).toEqual(expected);
+  });
+});
+
+/** A word of a weights manifest, and what it is exchanged for. */
+const WORDS: readonly unknown[] = [
+  ...[null, true, 0, -1, 0.5, 7, 2 ** 31, 2 ** 53, "", "x", "__proto__", "../weights.bin", [], {}, [null]],
+  ...["float32", "int32", "bool", "string", "complex64", "float16", "uint8", "optimizer"],
+  ...[[2 ** 40], [2 ** 26, 2 ** 26], [0], [1, 1, 1]],
+  ...["uint8", "uint16", "float16", "int8"].map((dtype) => ({ dtype, min: -1, scale: 0.1 })),
+  ...[
+    { dtype: "uint8" },
+    { dtype: "uint16", min: null, scale: "x" },
+    { dtype: "uint8", min: 0, scale: 1e39 },
+  ],
+];
+
+/** `manifest` with one word of it left out, doubled, or exchanged for another, or with a quantization that it had not. */
+function changed(manifest: unknown, random: () => number): unknown {
+  type Parent = Record<string, unknown>;
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
+  const places = (value: unknown): readonly (readonly [Parent, string])[] =>
+    typeof value === "object" && value !== null
+      ? Object.entries(value).flatMap(([key, inner]) => [[value as Parent, key] as const, ...places(inner)])
+      : [];
+  const copy = structuredClone(manifest);
+  const [parent, key] = pick(places(copy));
+  const way = pick(["leave out", "double", "exchange", "exchange", "quantize"] as const);
+  if (way === "exchange") parent[key] = structuredClone(pick(WORDS));
+  else if (way === "quantize" && "dtype" in parent) parent.quantization = structuredClone(pick(WORDS));
+  else if (way === "double" && Array.isArray(parent))
+    parent.splice(Number(key), 0, structuredClone(parent[Number(key)]));
+  else if (Array.isArray(parent)) parent.splice(Number(key), 1);
+  else delete parent[key];
+  return copy;
+}
+
+describe("a tfjs model with damaged weights is a model or is refused", () => {
+  /** A model of several layers as tfjs writes it, in shards whose borders lie inside weights. */
+  async function sharded() {
+    const path = directory();
+    const input = tf.input({ shape: [6, 6, 2] });
+    const conv = tf.layers.conv2d({ filters: 5, kernelSize: 3 }).apply(input);
+    const norm = tf.layers.batchNormalization().apply(conv);
+    const flat = tf.layers.flatten().apply(norm);
+    const outputs = tf.layers.dense({ units: 3 }).apply(flat) as tf.SymbolicTensor;
+    await models.save(tf.model({ inputs: input, outputs }), path);
+    const bytes = readFileSync(join(path, "weights.bin"));
+    const shards = ["1.bin", "2.bin", "3.bin"];
+    const third = Math.ceil(bytes.length / 3) + 1;
+    const parts = new Map(shards.map((name, i) => [name, bytes.subarray(i * third, (i + 1) * third)]));
+    const json = JSON.parse(readFileSync(join(path, "model.json"), "utf8"));
+    json.weightsManifest[0].paths = shards;
+    const write = (manifest: unknown = json.weightsManifest): void => {
+      for (const [name, part] of parts) writeFileSync(join(path, name), part);
+      writeFileSync(join(path, "model.json"), JSON.stringify({ ...json, weightsManifest: manifest }));
+    };
+    const original = new Float32Array(new Uint8Array(bytes).buffer);
+    return { path, parts, manifest: json.weightsManifest as unknown, write, original };
+  }
+
+  /** Loads, and says whether it was refused. */
+  async function refused(path: string, what: string): Promise<boolean> {
+    const before = tf.memory().numTensors;
+    const start = performance.now();
+    const result: unknown = await models.load(path).catch((error: unknown) => error);
+    expect(performance.now() - start, what).toBeLessThan(5000);
+    if (result instanceof tf.LayersModel) {
+      for (const { variable } of slots(result)) {
+        expect(variable.read().dtype, what).toBe("float32");
+        expect([...variable.read().dataSync()].every(Number.isFinite), what).toBe(true);
+        variable.dispose();
+      }
+      return false;
+    }
+    if (!(result instanceof AutoqnnError)) throw new Error(`${what}: ${String(result)}`, { cause: result });
+    expect(["bad-file", "bad-model"], what).toContain(result.code);
+    expect(tf.memory().numTensors, what).toBe(before);
+    return true;
+  }
+
+  test("shards cut, turned, moved and left out", { timeout: 120_000 }, async () => {
+    const { path, parts, write, original } = await sharded();
+    const random = seedrandom("shards");
+    for (const [name, part] of parts) {
+      for (const [damage, apply] of Object.entries(DAMAGES)) {
+        for (let time = 0; time < TIMES; time++) {
+          write();
+          writeFileSync(join(path, name), apply(Buffer.from(part), random));
+          const what = `${damage} ${time} of ${name}`;
+          const refusal = await refused(path, what);
+          if (damage === "cut") expect(refusal, what).toBe(true);
+        }
+      }
+      write();
+      rmSync(join(path, name));
+      expect(await refused(path, `without ${name}`)).toBe(true);
+    }
+    write();
+    const values = (await models.load(path)).getWeights().flatMap((weight) => [...weight.dataSync()]);
+    expect(values).toEqual([...original]);
+  });
+
+  test("words of the manifest left out, doubled and exchanged", { timeout: 120_000 }, async () => {
+    const { path, manifest, write } = await sharded();
+    let refusals = 0;
+    for (let seed = 0; seed < 400; seed++) {
+      const other = changed(manifest, seedrandom(`manifest ${seed}`));
+      write(other);
+      if (await refused(path, `seed ${seed}: ${JSON.stringify(other)}`)) refusals++;
+    }
+    expect(refusals).toBeGreaterThan(200);
   });
 });
 
