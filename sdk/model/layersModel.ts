@@ -100,8 +100,7 @@ function checkGroup(group: unknown, where: string): { paths: readonly string[]; 
     throw badModel("{ paths, weights } in the weights manifest", show(group), where, hint);
   }
   for (const spec of group.weights as unknown[]) {
-    if (!isSpec(spec))
-      throw badModel("a weight as { name, shape, dtype }", show(spec), where, hint);
+    if (!isSpec(spec)) throw badModel("a weight as { name, shape, dtype }", show(spec), where, hint);
   }
   return { paths: group.paths as string[], specs: group.weights as Specs };
 }
