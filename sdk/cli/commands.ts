@@ -23,7 +23,7 @@ export function commands(): Command {
     .requiredOption("--data <name>", DATA)
     .option("--budget <limits>", "for example average-bits=2,model-size=16x", parseBudget, { averageBits: 2 })
     .option("--epochs <n>", "epochs of every stage; may be a fraction", positive)
-    .option("--seed <n>", "the same seed gives the same result", whole, 0)
+    .option("--seed <n>", "the same seed gives the same result", wholeFrom(0), 0)
     .addOption(
       new Option("--batch-normalization <how>", "what becomes of it in the artifact").choices([
         "keep",
@@ -37,6 +37,7 @@ export function commands(): Command {
   add("inspect", "nodes, schemes, bits and sizes, and what is not quantized and why")
     .argument("<path>", "a network, or the directory of an artifact")
     .option("--json", "print JSON")
+    .option("--open-dimension <n>", "the size that counts where a network leaves it open", wholeFrom(1))
     .action(inspect);
   add("evaluate", "loss and accuracy of an artifact on the test images")
     .argument("<artifact>", "the directory of an artifact")
@@ -56,8 +57,10 @@ function positive(text: string): number {
   throw new InvalidArgumentError("Expected a positive number.");
 }
 
-function whole(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError("Expected a whole number from 0.");
+function wholeFrom(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${least}.`);
+  };
 }

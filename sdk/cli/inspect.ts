@@ -1,7 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-export async function inspect(path: string, { json }: { json?: true }): Promise<void> {
+interface Options {
+  readonly json?: true;
+  readonly openDimension?: number;
+}
+
+export async function inspect(path: string, { json, openDimension }: Options): Promise<void> {
   const { engine, load, models, quantizedGraph } = await import("../index.js");
   await engine();
   if (await isArtifact(path)) {
@@ -16,7 +21,7 @@ export async function inspect(path: string, { json }: { json?: true }): Promise<
     const { leftAlone, batchNormalizations, sizes, provenance } = quantized;
     return print({ kind: "artifact", nodes, leftAlone, batchNormalizations, sizes, provenance });
   }
-  const graph = quantizedGraph(await models.load(path));
+  const graph = quantizedGraph(await models.load(path), openDimension ? { openDimension } : {});
   const table = graph.table();
   if (!json) return console.log(String(table));
   const { inputs, outputs } = graph;

@@ -71,7 +71,10 @@ export interface GraphOptions {
   readonly exclude?: readonly string[];
   /** Name patterns of nodes whose scheme or bitwidth is given: `{ "predictions/*": { bits: 8 } }`. Later patterns win. */
   readonly pin?: Readonly<Record<string, Pin>>;
-  /** The size assumed for dimensions that the model leaves open (null), in counts of elements and operations. Default 1. */
+  /**
+   * The size, in counts of elements and operations, of dimensions that the model's inputs leave open (null); those of other
+   * tensors follow. Without it every open dimension counts as 1.
+   */
   readonly openDimension?: number;
 }
 
@@ -106,6 +109,8 @@ export interface QuantizedGraph {
   readonly leftAlone: readonly LeftAlone[];
   /** Every variable of the model. `node` is the id of the weight node that stands on it. */
   readonly variables: readonly Variable[];
+  /** The option of this name, or 1. */
+  readonly openDimension: number;
   readonly inputs: readonly {
     readonly name: string;
     readonly shape: readonly (number | null)[];
@@ -161,7 +166,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
       "Build it with tf.sequential or tf.model, or give its constructor { inputs, outputs }.",
     );
   }
-  const plan = planOf(model);
+  const plan = planOf(model, options.openDimension);
   for (const [path, leaf] of plan.leaves) refuseImpure(path, leaf);
   const found = variablesIn(model, plan);
   const byName = new Map(found.map((variable) => [variable.name, variable]));
@@ -181,6 +186,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
     edges,
     inner,
     tensors,
+    openDimension: options.openDimension ?? 1,
     inputs: model.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
     outputs: model.outputs.map((tensor, i) => ({
       name: model.outputNames[i] ?? tensor.name,

@@ -40,19 +40,21 @@ export interface Plan {
 /**
  * The plan of a model: the topological order of tfjs's own executor (depth first, last input first), so that what depends
  * on order, such as masks, agrees with `model.predict`. A model with a `call` of its own is one call.
+ *
+ * @param open the size of what the model's inputs leave open, all but the batch; without it that stays open
+ * @throws AutoqnnError `bad-option` when a layer makes nothing of inputs of that size
  */
-export function planOf(model: tf.LayersModel): Plan {
+export function planOf(model: tf.LayersModel, open?: number): Plan {
   const paths = leafPaths(model);
   const slots: Slot[] = [];
   const steps: (Call | Crossing)[] = [];
   const leaves = new Map<string, Layer>();
 
-  const slot = (tensor: tf.SymbolicTensor, shape: Shape): number =>
-    slots.push({
-      shape,
-      dtype: tensor.dtype ?? "float32",
-      entries: Math.max(1, multipleOf(tensor)),
-    }) - 1;
+  const slot = (tensor: tf.SymbolicTensor, shape: Shape): number => {
+    if (open !== undefined) refuseVanished(tensor, shape, open);
+    const entries = Math.max(1, multipleOf(tensor));
+    return slots.push({ shape, dtype: tensor.dtype ?? "float32", entries }) - 1;
+  };
 
   const cross = (from: number, tensor: tf.SymbolicTensor): number => {
     const to = slot(tensor, closed(tensor.shape, slots[from]!.shape));
@@ -99,7 +101,12 @@ export function planOf(model: tf.LayersModel): Plan {
     return container.outputs.map((tensor) => at.get(tensor.id)!);
   };
 
-  const inputs = model.inputs.map((tensor) => slot(tensor, tensor.shape));
+  const inputs = model.inputs.map((tensor) =>
+    slot(
+      tensor,
+      tensor.shape.map((n, axis) => (axis === 0 ? n : (n ?? open ?? null))),
+    ),
+  );
   const whole: Layer = model;
   if (!isContainer(whole)) {
     const outputs = model.outputs.map((tensor) => slot(tensor, tensor.shape));
@@ -131,6 +138,15 @@ function shapesOf(
   const known = layer.computeOutputShape(given.length === 1 ? given[0]! : given) as tf.Shape | tf.Shape[];
   const shapes = (Array.isArray(known[0]) ? known : [known]) as tf.Shape[];
   return declared.map((shape, i) => closed(shape, shapes[i]!));
+}
+
+function refuseVanished(tensor: tf.SymbolicTensor, shape: Shape, open: number): void {
+  if (shape.every((n, axis) => axis === 0 || n === null || n > 0)) return;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected an openDimension that leaves every layer something to compute, received ${open}, which makes [${shape}] of "${tensor.name}".`,
+    "Give the size that the network is meant for, such as 224.",
+  );
 }
 
 function refuseSourceless(tensor: tf.SymbolicTensor, container: tf.LayersModel): void {

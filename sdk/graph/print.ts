@@ -76,7 +76,7 @@ interface Line {
   readonly assigned?: number | undefined;
 }
 
-function totalTable({ parameters, macs, floating, assigned }: Totals): Table {
+function totalTable({ parameters, macs, floating, assigned, openDimension }: Totals): Table {
   const cost = (title: string, of: (costs: Costs) => number): Line => ({
     title,
     floating: of(floating),
@@ -101,8 +101,9 @@ function totalTable({ parameters, macs, floating, assigned }: Totals): Table {
       value: ({ floating, assigned }) => (assigned ? floating / assigned : undefined),
     },
   ];
+  const open = openDimension === undefined ? "" : `, with open dimensions of ${openDimension}`;
   return table(lines, [
-    { title: "total", value: ({ title }) => title },
+    { title: `total${open}`, value: ({ title }) => title },
     { title: "at 32 bits", ...count, value: ({ floating }) => floating },
     ...(assigned ? bits : []),
   ]);

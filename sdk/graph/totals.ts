@@ -17,6 +17,8 @@ export interface Costs {
 
 /** A graph in numbers. All counts of operations and activations are per sample. */
 export interface Totals {
+  /** Where the model leaves dimensions of its inputs open: the size that they are counted with. */
+  readonly openDimension?: number;
   /** Values of all variables, moving averages included; of those that training moves; of those that are weight nodes. */
   readonly parameters: { readonly all: number; readonly trainable: number; readonly inNodes: number };
   /** Multiply-accumulates of all layer calls, quantized or not. */
@@ -42,7 +44,9 @@ export function totals(graph: QuantizedGraph, assigned?: Assigned): Totals {
     variables.reduce((sum, { shape }) => sum + size(shape), 0);
   const { variables } = graph;
   const products = graph.calls.flatMap((call) => call.products);
+  const open = graph.inputs.some(({ shape }) => shape.slice(1).includes(null));
   return {
+    ...(open && { openDimension: graph.openDimension }),
     parameters: {
       all: values(variables),
       trainable: values(variables.filter(({ trainable }) => trainable)),

@@ -57,6 +57,19 @@ describe("the report of a graph", () => {
     expect(String(table)).toMatch(/^b1\/kernel .* clip +4$/m);
   });
 
+  it("says with which size it counts what a model leaves open", () => {
+    const inputs = tf.input({ shape: [null as unknown as number, 4, 2] });
+    const half = tf.layers.conv2d({ filters: 3, kernelSize: 2, strides: 2 }).apply(inputs);
+    const outputs = tf.layers.conv2d({ filters: 7, kernelSize: [3, 1] }).apply(half);
+    const model = tf.model({ inputs, outputs: outputs as tf.SymbolicTensor });
+    const table = quantizedGraph(model, { openDimension: 10 }).table();
+    const macs = 5 * 2 * (2 * 2 * 2 * 3) + 3 * 2 * (3 * 3 * 7);
+    expect(table.totals).toMatchObject({ openDimension: 10, macs });
+    expect(String(table)).toMatch(/^total, with open dimensions of 10 /m);
+    expect(() => quantizedGraph(model, { openDimension: 2 })).toThrow(/openDimension .* received 2/);
+    expect(quantizedGraph(residual()).table().totals).not.toHaveProperty("openDimension");
+  });
+
   it("counts a variable once that two layers read, and both layers' operations with it", () => {
     const first = l.dense({ name: "first", units: 4, useBias: false });
     const second = l.dense({ name: "second", units: 4, useBias: false });
