@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../../sdk/engine/engine.js";
@@ -8,65 +6,10 @@ import { quantizedGraph } from "../../sdk/graph/graph.js";
 import { autoqnn, load, models } from "../../sdk/index.js";
 import { directory } from "./files.js";
 import { unit } from "./formula.js";
-
-interface Numbers {
-  readonly shape: readonly number[];
-  readonly values: readonly number[];
-}
-
-/** A graph as graphs.py writes it: what the converter of tfjs makes, and what TensorFlow computes for batches of 2 and 3. */
-interface GraphCase {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly topology: { readonly node: readonly GraphNode[] };
-  readonly signature: { readonly outputs: Readonly<Record<string, unknown>> };
-  readonly weights: readonly (Numbers & { readonly name: string; readonly dtype: string })[];
-  readonly results: Readonly<Record<string, Readonly<Record<string, Numbers>>>>;
-}
-
-interface GraphNode {
-  readonly name: string;
-  readonly op: string;
-  readonly input?: readonly string[];
-  readonly attr?: Readonly<Record<string, unknown>>;
-}
-
-const CASES = JSON.parse(
-  gunzipSync(readFileSync(new URL("graphs/graphs.json.gz", import.meta.url))).toString("utf8"),
-) as readonly GraphCase[];
-
-const caseOf = (name: string): GraphCase => CASES.find((each) => each.name === name)!;
+import { CASES, caseOf, type GraphCase, type GraphNode, type Numbers, written } from "./graphCase.js";
 
 /** Float32 programs that add in another order, through a few layers. */
 const TOLERANCE = 2e-5;
-
-/** A directory with the graph as the converter writes it; `change` its nodes before that. */
-function written(
-  { topology, signature, weights }: GraphCase,
-  change: (node: GraphNode) => GraphNode = (node) => node,
-): string {
-  const bytes = weights.map(({ dtype, values }) => {
-    const data =
-      dtype === "float32"
-        ? Float32Array.from(values)
-        : dtype === "bool"
-          ? Uint8Array.from(values)
-          : Int32Array.from(values);
-    return Buffer.from(data.buffer);
-  });
-  const specs = weights.map(({ name, shape, dtype }) => ({
-    name,
-    shape,
-    dtype: dtype === "int64" ? "int32" : dtype,
-  }));
-  const json = {
-    format: "graph-model",
-    modelTopology: { ...topology, node: topology.node.map(change) },
-    userDefinedMetadata: { signature },
-    weightsManifest: [{ paths: ["group1-shard1of1.bin"], weights: specs }],
-  };
-  return directory({ "model.json": JSON.stringify(json), "group1-shard1of1.bin": Buffer.concat(bytes) });
-}
 
 function batchOf({ shape }: GraphCase, batch: number): tf.Tensor {
   const full = [batch, ...shape];
