@@ -163,8 +163,8 @@ async function hostOf(stepper: Stepper): Promise<Record<string, HostTensor>> {
 
 /** The loss of a step is that before its update: what the last update made shows only here. */
 function refuseDiverged(state: Readonly<Record<string, HostTensor>>, stage: string): void {
-  for (const [key, { dtype, data }] of Object.entries(state)) {
-    if (dtype !== "float32") continue;
+  for (const [key, { data }] of Object.entries(state)) {
+    if (!/^(variable|parameter)\//.test(key)) continue;
     const at = data.findIndex((value) => !Number.isFinite(value));
     if (at < 0) continue;
     throw new AutoqnnError(

@@ -35,7 +35,10 @@ class Scaled extends tf.layers.Layer {
 /** A layer that holds a layer inside. */
 class Block extends tf.layers.Layer {
   static readonly className = "Block";
-  private readonly inner = tf.layers.dense({ name: "inner", units: 8, activation: "relu" });
+  private readonly inner = tf.layers.dense({
+    ...{ name: "inner", units: 8, activation: "relu" },
+    kernelInitializer: tf.initializers.glorotUniform({ seed: 2 }),
+  });
   override build(shape: tf.Shape): void {
     this.inner.build(shape);
     super.build(shape);
@@ -58,7 +61,12 @@ test("layers of a user's own are trained, packed, saved and loaded like any othe
   const scaled = new Scaled({ name: "scaled", units: 8 });
   const flat = tf.layers.flatten().apply(input);
   const hidden = new Block({ name: "block" }).apply(scaled.apply(flat));
-  const output = tf.layers.dense({ name: "out", units: 3, activation: "softmax" }).apply(hidden);
+  const output = tf.layers
+    .dense({
+      ...{ name: "out", units: 3, activation: "softmax" },
+      kernelInitializer: tf.initializers.glorotUniform({ seed: 3 }),
+    })
+    .apply(hidden);
   const model = tf.model({ inputs: input, outputs: output as tf.SymbolicTensor });
   scaled.scale.assign(tf.scalar(1.5));
 

@@ -54,10 +54,17 @@ export async function stepOf(topology: unknown, edge: number): Promise<Stepped> 
   };
 }
 
-/** The same topology for other images: the shapes that it states, of inputs outside and inside, shrink alike. */
+/**
+ * The same topology for other images: the shapes that it states, of inputs outside and inside, shrink alike. Its weights
+ * will be the same in every run.
+ */
 function resized(topology: unknown, edge: number): string {
   let whole: number | undefined;
+  let seed = 0;
   return JSON.stringify(topology, (key, value) => {
+    if (key.endsWith("_initializer") && value && "seed" in value.config) {
+      return { ...value, config: { ...value.config, seed: ++seed } };
+    }
     if (key !== "batch_input_shape" || value.length !== 4) return value;
     const [batch, height, , channels] = value as [null, number | null, number | null, number];
     whole ??= height ?? edge;
