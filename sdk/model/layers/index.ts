@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 import { OPERATION } from "../operations/operation.js";
+import { ACTIVATIONS } from "./activation.js";
 import { ATTENTION } from "./attention.js";
 import { AUGMENTATIONS } from "./augmentation.js";
 import { BATCH_NORMALIZATIONS } from "./batchNormalization.js";
 import { CATEGORIES } from "./categories.js";
 import { CONVOLUTIONS } from "./convolution.js";
 import { CONVOLUTIONAL_RECURRENT } from "./convolutionalRecurrent.js";
-import { CORE } from "./core.js";
 import { DROPOUTS } from "./dropout.js";
 import { EINSUM } from "./einsumDense.js";
 import { IMAGE_SIZES } from "./imageSize.js";
@@ -34,7 +34,7 @@ export const LAYERS: LayerClasses = {
   ...BATCH_NORMALIZATIONS,
   ...CATEGORIES,
   ...CONVOLUTIONS,
-  ...CORE,
+  ...ACTIVATIONS,
   ...DROPOUTS,
   ...CONVOLUTIONAL_RECURRENT,
   ...EINSUM,

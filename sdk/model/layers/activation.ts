@@ -165,7 +165,7 @@ class Masking extends KerasLayer<LayerArgs & { readonly maskValue?: number }> {
   }
 }
 
-export const CORE: LayerClasses = {
+export const ACTIVATIONS: LayerClasses = {
   Identity,
   ActivityRegularization,
   Flatten,
