@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 
 const SDK = fileURLToPath(new URL("../sdk", import.meta.url));
 
-/** What knows nothing of the rest, and is open to all: the one error, and how a table is printed. */
-const LEAVES = ["errors", "table"];
+/** What knows nothing of the rest, and is open to all: the one error, how a table is printed, and how values show themselves. */
+const LEAVES = ["display", "errors", "table"];
 
 /**
  * Which folders of `sdk` each folder may import values from. Types may be taken from the
@@ -22,7 +22,9 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   learn: { values: ["train", "graph", "staircase"] },
   generate: { values: ["graph", "staircase", "engine", "train", "model", "report"] },
   report: { values: ["staircase", "generate"], types: ["train", "graph"] },
-  cli: { values: ["index"] },
+  study: { values: ["autoqnn", "report"], types: ["train", "graph", "generate"] },
+  kernel: { values: ["index"] },
+  cli: { values: ["index", "kernel", "study"] },
 };
 
 interface Import {
