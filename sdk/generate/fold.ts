@@ -1,7 +1,7 @@
 import { EVERY_EDGE, type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
 import { bypassed, type Leaf, leavesOf } from "../model/bypass.js";
 import type { Config } from "../model/config.js";
-import { build, topologyOf } from "../model/topology.js";
+import { build, topologyOf } from "../model/topology/topology.js";
 import type { Assignment } from "../train/policy.js";
 import { type HostTensor, type Snapshot, sizeOf } from "../train/snapshot.js";
 import { type Affine, affine, NORMALIZATION, normalizes } from "./affine.js";

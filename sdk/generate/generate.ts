@@ -3,7 +3,7 @@ import { averageBits, bitOperations, FLOAT_BITS } from "../graph/costs.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import { memory } from "../graph/memory.js";
 import { totals } from "../graph/totals.js";
-import { topologyOf } from "../model/topology.js";
+import { topologyOf } from "../model/topology/topology.js";
 import { fit, isFrozen, measure } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";

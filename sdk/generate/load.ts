@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import { EVERY_EDGE, type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
-import { build } from "../model/topology.js";
+import { build } from "../model/topology/topology.js";
 import { type Artifact, FILES, type Manifest, manifest as schema, sha256, VERSION } from "./artifact.js";
 import { QuantizedModel } from "./quantizedModel.js";
 

@@ -1,17 +1,17 @@
 import type * as tf from "@tensorflow/tfjs";
 import { badModel } from "./badModel.js";
-import { type Bytes, copy } from "./bytes.js";
 import { type Config, isConfig, show } from "./config.js";
+import { type Bytes, copy } from "./files/bytes.js";
+import { h5 } from "./files/h5.js";
+import { keras } from "./files/keras.js";
+import { elementsOf, fillFromManifest, withManifest } from "./files/layersModel.js";
+import { type ModelFile, parse } from "./files/modelFile.js";
+import { checkWeights, slots } from "./files/slots.js";
+import { type Source, source } from "./files/source.js";
 import { fromGraph } from "./graphModel/graphModel.js";
-import { h5 } from "./h5.js";
-import { keras } from "./keras.js";
-import { elementsOf, fillFromManifest, withManifest } from "./layersModel.js";
-import { type ModelFile, parse } from "./modelFile.js";
 import { intoArray } from "./operations/arguments.js";
 import { savedModel } from "./savedModel/savedModel.js";
-import { checkWeights, slots } from "./slots.js";
-import { type Source, source } from "./source.js";
-import { build } from "./topology.js";
+import { build } from "./topology/topology.js";
 
 /** Formats, known by the first bytes of a file. */
 const SIGNATURES: readonly {

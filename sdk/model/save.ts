@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
-import { slots } from "./slots.js";
+import { slots } from "./files/slots.js";
 
 /**
  * Saves a model as tfjs does: `model.json` and `weights.bin` in `directory`, which is made where it is missing. Weights of

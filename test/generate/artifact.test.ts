@@ -7,7 +7,7 @@ import { engine } from "../../sdk/engine/index.js";
 import { checkDestination, generate, load, type QuantizedModel } from "../../sdk/generate/index.js";
 import { modelSize } from "../../sdk/graph/costs.js";
 import { models } from "../../sdk/model/index.js";
-import { topologyOf } from "../../sdk/model/topology.js";
+import { topologyOf } from "../../sdk/model/topology/topology.js";
 import { fit, measure } from "../../sdk/staircase/schemes.js";
 import { rangeOf } from "../../sdk/train/program.js";
 import {

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { engine } from "../../sdk/engine/index.js";
 import { fold, generate } from "../../sdk/generate/index.js";
 import { quantizedGraph } from "../../sdk/graph/graph.js";
-import { build } from "../../sdk/model/topology.js";
+import { build } from "../../sdk/model/topology/topology.js";
 import { uncalibrated } from "../../sdk/train/calibrate.js";
 import type { HostTensor, Snapshot } from "../../sdk/train/snapshot.js";
 import { weightValues } from "../model/formula.js";

@@ -6,8 +6,8 @@ import type { Group } from "h5wasm";
 import seedrandom from "seedrandom";
 import { describe, expect, test } from "vitest";
 import { AutoqnnError } from "../../sdk/errors.js";
+import { slots } from "../../sdk/model/files/slots.js";
 import { models } from "../../sdk/model/index.js";
-import { slots } from "../../sdk/model/slots.js";
 import { directory, file, hdf5, put, unpacked } from "./files.js";
 import { caseOf, written } from "./graphCase.js";
 

@@ -1,62 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { rectified, softmaxOver } from "../activations.js";
 import type { LayerClasses } from "./index.js";
-import {
-  axisOf,
-  closed,
-  KerasLayer,
-  type Kwargs,
-  type LayerArgs,
-  single,
-  toList,
-  withoutGradient,
-} from "./layer.js";
+import { axisOf, KerasLayer, type Kwargs, type LayerArgs, toList, withoutGradient } from "./layer.js";
 import { arriving } from "./masks.js";
-import { layoutOf } from "./spatial.js";
 import { stock } from "./stock.js";
-
-class Identity extends KerasLayer {
-  static readonly className = "Identity";
-
-  protected override compute(x: tf.Tensor): tf.Tensor {
-    return tf.clone(x);
-  }
-}
-
-interface PenaltyConfig extends LayerArgs {
-  readonly l1?: number;
-  readonly l2?: number;
-}
-
-/** The identity. What it adds to Keras's loss, l1 |x| + l2 x^2, is no part of training here. */
-class ActivityRegularization extends KerasLayer<PenaltyConfig> {
-  static readonly className = "ActivityRegularization";
-
-  protected override compute(x: tf.Tensor): tf.Tensor {
-    return tf.clone(x);
-  }
-}
-
-interface FlattenConfig extends LayerArgs {
-  readonly dataFormat?: string;
-}
-
-/** All dimensions but the batch as one, the channels last. */
-class Flatten extends KerasLayer<FlattenConfig> {
-  static readonly className = "Flatten";
-
-  protected override compute(x: tf.Tensor): tf.Tensor {
-    const spatial = Array.from({ length: Math.max(x.rank - 2, 0) }, (_, i) => i + 2);
-    const first = layoutOf(this.config.dataFormat).first && x.rank > 2;
-    const size = x.shape.slice(1).reduce((a, b) => a * b, 1);
-    return tf.reshape(first ? tf.transpose(x, [0, ...spatial, 1]) : x, [x.shape[0]!, size]);
-  }
-
-  override computeOutputShape([batch, ...rest]: tf.Shape): tf.Shape {
-    const open = rest.includes(null);
-    return [batch!, open ? null : closed(rest).reduce((a, b) => a * b, 1)];
-  }
-}
 
 interface ReLUConfig extends LayerArgs {
   readonly maxValue?: number | null;
@@ -145,33 +92,9 @@ class ThresholdedReLU extends KerasLayer<LayerArgs & { readonly theta?: number }
   }
 }
 
-/** Steps whose values all equal `maskValue` become 0, and are left out by what follows. */
-class Masking extends KerasLayer<LayerArgs & { readonly maskValue?: number }> {
-  static readonly className = "Masking";
-
-  #kept(x: tf.Tensor, keep: boolean): tf.Tensor {
-    return withoutGradient(() => tf.any(tf.notEqual(x, this.config.maskValue ?? 0), -1, keep));
-  }
-
-  protected override compute(x: tf.Tensor): tf.Tensor {
-    return tf.mul(
-      x,
-      withoutGradient(() => tf.cast(this.#kept(x, true), x.dtype)),
-    );
-  }
-
-  override computeMask(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.#kept(single(inputs), false));
-  }
-}
-
 export const ACTIVATIONS: LayerClasses = {
-  Identity,
-  ActivityRegularization,
-  Flatten,
   ReLU,
   Softmax,
   ELU,
   ThresholdedReLU,
-  Masking,
 } as unknown as LayerClasses;

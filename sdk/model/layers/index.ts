@@ -9,11 +9,13 @@ import { CONVOLUTIONS } from "./convolution.js";
 import { CONVOLUTIONAL_RECURRENT } from "./convolutionalRecurrent.js";
 import { DROPOUTS } from "./dropout.js";
 import { EINSUM } from "./einsumDense.js";
+import { FLATTEN } from "./flatten.js";
 import { IMAGE_SIZES } from "./imageSize.js";
 import { MASKS } from "./masks.js";
 import { MERGES } from "./merge.js";
 import { HEAD_ATTENTION } from "./multiHeadAttention.js";
 import { NORMALIZATIONS } from "./normalization.js";
+import { PASSING } from "./passing.js";
 import { POOLINGS } from "./pooling.js";
 import { RECURRENT } from "./recurrent.js";
 import { RESHAPINGS } from "./reshaping.js";
@@ -38,12 +40,14 @@ export const LAYERS: LayerClasses = {
   ...DROPOUTS,
   ...CONVOLUTIONAL_RECURRENT,
   ...EINSUM,
+  ...FLATTEN,
   ...HEAD_ATTENTION,
   ...IMAGE_SIZES,
   ...MASKS,
   ...MERGES,
   ...NORMALIZATIONS,
   ...OPERATION,
+  ...PASSING,
   ...POOLINGS,
   ...RECURRENT,
   ...RESHAPINGS,

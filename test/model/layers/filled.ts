@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
+import { assign, match, slots } from "../../../sdk/model/files/slots.js";
 import { models } from "../../../sdk/model/index.js";
-import { assign, match, slots } from "../../../sdk/model/slots.js";
 import { file } from "../files.js";
 import { unit, weightValues } from "../formula.js";
 import type { LayerCase } from "./fixture.js";

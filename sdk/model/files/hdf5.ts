@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { Dataset, File, FS, Group, ready } from "h5wasm";
-import { AutoqnnError } from "../errors.js";
-import { badModel } from "./badModel.js";
+import { AutoqnnError } from "../../errors.js";
+import { badModel } from "../badModel.js";
 import type { Bytes } from "./bytes.js";
 import { decode, isNumberName, isWhole, type NumberName } from "./numbers.js";
 import type { Entry } from "./slots.js";

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import { AutoqnnError } from "../errors.js";
-import { badModel } from "./badModel.js";
+import { AutoqnnError } from "../../errors.js";
+import { badModel } from "../badModel.js";
 import type { Blueprint, FunctionalBlueprint, LayerBlueprint, SequentialBlueprint } from "./blueprint.js";
 import type { Reference } from "./calls.js";
 import { inOrder, keyOf, madeByNothing } from "./order.js";

@@ -1,8 +1,4 @@
-import { badModel } from "./badModel.js";
-import { bind } from "./binding.js";
-import type { Blueprint, CalledLayer, FunctionalBlueprint } from "./blueprint.js";
-import { type Call, keysInOrder, type Reference, readCall, readTerminals, type Template } from "./calls.js";
-import { signatureOf } from "./classes.js";
+import { badModel } from "../badModel.js";
 import {
   type Config,
   distinctLayersOf,
@@ -12,7 +8,11 @@ import {
   layersOf,
   nameOf,
   show,
-} from "./config.js";
+} from "../config.js";
+import { bind } from "./binding.js";
+import type { Blueprint, CalledLayer, FunctionalBlueprint } from "./blueprint.js";
+import { type Call, keysInOrder, type Reference, readCall, readTerminals, type Template } from "./calls.js";
+import { signatureOf } from "./classes.js";
 import { isOperation, operationOf } from "./operation.js";
 import { madeByNothing } from "./order.js";
 import type { Reading } from "./translate.js";

@@ -1,11 +1,11 @@
 import type * as tf from "@tensorflow/tfjs";
+import { badModel } from "../badModel.js";
+import { type LayerConfig, layerConfig, layersOf, nameOf } from "../config.js";
+import { isOperation } from "../topology/operation.js";
 import { members } from "./archive.js";
-import { badModel } from "./badModel.js";
 import { type Bytes, copy } from "./bytes.js";
-import { type LayerConfig, layerConfig, layersOf, nameOf } from "./config.js";
 import { type Hdf5, withHdf5 } from "./hdf5.js";
 import { isSeed, type ModelFile, parse } from "./modelFile.js";
-import { isOperation } from "./operation.js";
 import {
   assign,
   type Entry,

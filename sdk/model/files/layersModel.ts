@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
+import { type Config, isConfig, show } from "../config.js";
 import { type Bytes, copy, joined } from "./bytes.js";
-import { type Config, isConfig, show } from "./config.js";
 import type { NumberName } from "./numbers.js";
 import { assign, type Entry, match, slots } from "./slots.js";
 import type { Source } from "./source.js";

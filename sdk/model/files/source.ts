@@ -1,8 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { AutoqnnError } from "../errors.js";
-import { badModel } from "./badModel.js";
+import { AutoqnnError } from "../../errors.js";
+import { badModel } from "../badModel.js";
 import { type Bytes, inMemory, onDisk } from "./bytes.js";
 
 /** A file, on disk or behind a URL, and the files beside it. */

@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
+import { isContainer, type LayerConfig } from "../config.js";
+import { LAYERS } from "../layers/index.js";
+import { REFUSED } from "../layers/refused.js";
+import { isStock } from "../layers/stock.js";
 import type { Signature } from "./binding.js";
-import { isContainer, type LayerConfig } from "./config.js";
-import { LAYERS } from "./layers/index.js";
-import { REFUSED } from "./layers/refused.js";
-import { isStock } from "./layers/stock.js";
 
 /**
  * The name under which the class of `layer` is registered: the program's own class, under the name that Keras registered

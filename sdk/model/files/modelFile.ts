@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
 
 /** A whole model in a file or a set of files: its topology, and its weights for the model that is built from it. */
 export interface ModelFile {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { AutoqnnError } from "../errors.js";
-import { badModel } from "./badModel.js";
-import { isGiven } from "./initializers.js";
+import { AutoqnnError } from "../../errors.js";
+import { badModel } from "../badModel.js";
+import { isGiven } from "../initializers.js";
 import { isWhole, type NumberName } from "./numbers.js";
 
 type Layer = tf.layers.Layer;

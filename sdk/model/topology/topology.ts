@@ -1,6 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import { badModel } from "./badModel.js";
-import type { Blueprint, SequentialBlueprint } from "./blueprint.js";
+import { badModel } from "../badModel.js";
 import {
   type Config,
   distinctLayersOf,
@@ -10,10 +9,11 @@ import {
   layerConfig,
   layersOf,
   nameOf,
-} from "./config.js";
+} from "../config.js";
+import { withLayers } from "../layers/index.js";
+import type { Blueprint, SequentialBlueprint } from "./blueprint.js";
 import { construct } from "./construct.js";
 import { translateFunctional } from "./functional.js";
-import { withLayers } from "./layers/index.js";
 import { checkCalls, checkDepth, withWeightLimit } from "./limits.js";
 import { type Reading, translateLayer } from "./translate.js";
 

@@ -1,4 +1,4 @@
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
 import type { CalledLayer } from "./blueprint.js";
 import type { Reference } from "./calls.js";
 

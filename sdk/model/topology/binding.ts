@@ -1,6 +1,6 @@
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
+import { type Config, show } from "../config.js";
 import { type Call, isAbsent, isList, type Reference, type Template, tensorsIn } from "./calls.js";
-import { type Config, show } from "./config.js";
 
 /** What a layer class says of its calls. */
 export interface Signature {

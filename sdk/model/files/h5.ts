@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import { Group } from "h5wasm";
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
 import type { Bytes } from "./bytes.js";
 import { type Hdf5, names, withHdf5 } from "./hdf5.js";
 import { isSeed, type ModelFile, parse } from "./modelFile.js";

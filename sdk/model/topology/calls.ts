@@ -1,5 +1,5 @@
-import { badModel } from "./badModel.js";
-import { type Config, isConfig, show } from "./config.js";
+import { badModel } from "../badModel.js";
+import { type Config, isConfig, show } from "../config.js";
 
 /** A tensor in a functional model: output `output` of the `call`-th call of `layer`, as its writer counts calls. */
 export interface Reference {

@@ -1,7 +1,7 @@
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
+import { isConfig, type LayerConfig, show } from "../config.js";
+import { KERAS3 } from "../operations/keras3.js";
 import { type Arguments, readOptions, tensorsIn } from "./calls.js";
-import { isConfig, type LayerConfig, show } from "./config.js";
-import { KERAS3 } from "./operations/keras3.js";
 
 /** Whether `layer` is a call of one function: `tf.concat` in Keras 2, `keras.ops.concatenate` in Keras 3. */
 export function isOperation(layer: LayerConfig): boolean {

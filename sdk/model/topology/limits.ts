@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { badModel } from "./badModel.js";
+import { badModel } from "../badModel.js";
+import { show } from "../config.js";
 import type { Blueprint } from "./blueprint.js";
-import { show } from "./config.js";
 
 /** Levels of lists and objects in a topology: a model inside another takes three. */
 const MOST_LEVELS = 400;

@@ -1,9 +1,9 @@
-import { activation } from "./activations.js";
-import { badModel } from "./badModel.js";
+import { activation } from "../activations.js";
+import { badModel } from "../badModel.js";
+import { type Config, isConfig, type LayerConfig, nameOf, show } from "../config.js";
+import { deferred, drawn } from "../initializers.js";
 import { classNameOf } from "./classes.js";
-import { type Config, isConfig, type LayerConfig, nameOf, show } from "./config.js";
 import { dtypeOf } from "./dtype.js";
-import { deferred, drawn } from "./initializers.js";
 import { batchShape } from "./limits.js";
 
 /**

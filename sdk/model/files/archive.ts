@@ -1,8 +1,8 @@
 import { inflateRawSync } from "node:zlib";
 import { createCRC32 } from "hash-wasm";
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
-import { AutoqnnError } from "../errors.js";
-import { badModel } from "./badModel.js";
+import { AutoqnnError } from "../../errors.js";
+import { badModel } from "../badModel.js";
 import { type Bytes, copy, inMemory, part } from "./bytes.js";
 
 /** Serves yauzl from `Bytes`. */

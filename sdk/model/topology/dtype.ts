@@ -1,5 +1,5 @@
-import { badModel } from "./badModel.js";
-import { isConfig, show } from "./config.js";
+import { badModel } from "../badModel.js";
+import { isConfig, show } from "../config.js";
 
 /** Types of numbers in Keras that tfjs has another for. Whole numbers of other widths are kept in 32 bits. */
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
+import type { Config } from "../config.js";
 import type { Reference } from "./calls.js";
-import type { Config } from "./config.js";
 
 /** What is to be built: every word of its writer translated, every call of every layer known. */
 export type Blueprint = LayerBlueprint | SequentialBlueprint | FunctionalBlueprint;
