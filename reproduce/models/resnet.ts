@@ -1,9 +1,8 @@
 import { tf } from "../../sdk/index.js";
+import { blocksOf, type NetworkOptions } from "./blocks.js";
 
 /** A residual network (He et al., 2015). */
-export interface ResNetOptions {
-  readonly inputShape: readonly [number, number, number];
-  readonly classes: number;
+export interface ResNetOptions extends NetworkOptions {
   /** Channels of each group of blocks; the size halves from group to group. */
   readonly channels?: readonly number[];
   readonly blocksPerGroup: number;
@@ -13,7 +12,6 @@ export interface ResNetOptions {
   readonly stemStride?: 1 | 2;
   /** A 3x3 maximum with stride 2 after the first convolution, as for large images. */
   readonly stemPool?: boolean;
-  readonly seed?: number;
 }
 
 /**
@@ -27,6 +25,10 @@ export const resnet8 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.Laye
 export const resnet20 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
   resnet({ ...options, blocksPerGroup: 3 });
 
+/** ResNet56: nine blocks per group, 55 convolutions and one dense layer, projections apart. */
+export const resnet56 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
+  resnet({ ...options, blocksPerGroup: 9 });
+
 /** ResNet18 for large images: four groups of two blocks, 17 convolutions and one dense layer, projections apart. */
 export const resnet18 = (options: Omit<ResNetOptions, "blocksPerGroup" | "channels">): tf.LayersModel =>
   resnet({
@@ -36,7 +38,7 @@ export const resnet18 = (options: Omit<ResNetOptions, "blocksPerGroup" | "channe
     blocksPerGroup: 2,
   });
 
-/** The network of `options`, with fresh weights that follow from `seed`. Shortcuts that change shape are 1x1 convolutions. */
+/** The network of `options`. Shortcuts that change shape are 1x1 convolutions. */
 export function resnet({
   inputShape,
   classes,
@@ -47,61 +49,32 @@ export function resnet({
   stemPool = false,
   seed = 0,
 }: ResNetOptions): tf.LayersModel {
-  let drawn = 0;
-  const initializer = () => tf.initializers.heNormal({ seed: seed * 1000 + drawn++ });
-
+  const blocks = blocksOf(seed);
   const convolve = (
     x: tf.SymbolicTensor,
     name: string,
     filters: number,
     kernelSize: number,
     strides: number,
-  ) => {
-    const convolution = tf.layers.conv2d({
-      name,
-      filters,
-      kernelSize,
-      strides,
-      padding: "same",
-      useBias: false,
-      kernelInitializer: initializer(),
-    });
-    const normalized = tf.layers.batchNormalization({ name: `${name}_bn` });
-    return normalized.apply(convolution.apply(x)) as tf.SymbolicTensor;
-  };
-  const relu = (x: tf.SymbolicTensor, name: string) =>
-    tf.layers.activation({ name, activation: "relu" }).apply(x) as tf.SymbolicTensor;
+  ) => blocks.convolve(x, { name, filters, kernelSize, strides });
 
   const input = tf.input({ shape: [...inputShape], name: "image" });
-  let x = relu(convolve(input, "stem", channels[0]!, stemSize, stemStride), "stem_relu");
-  if (stemPool) {
-    const pool = tf.layers.maxPooling2d({ name: "stem_pool", poolSize: 3, strides: 2, padding: "same" });
-    x = pool.apply(x) as tf.SymbolicTensor;
-  }
+  let x = blocks.relu(convolve(input, "stem", channels[0]!, stemSize, stemStride), "stem_relu");
+  if (stemPool) x = blocks.maximum(x, "stem_pool", 3, "same");
   for (const [group, filters] of channels.entries()) {
     for (let block = 0; block < blocksPerGroup; block++) {
       const name = `group${group + 1}_block${block + 1}`;
       const strides = group > 0 && block === 0 ? 2 : 1;
-      const inner = relu(convolve(x, `${name}_conv1`, filters, 3, strides), `${name}_relu1`);
+      const inner = blocks.relu(convolve(x, `${name}_conv1`, filters, 3, strides), `${name}_relu1`);
       const outer = convolve(inner, `${name}_conv2`, filters, 3, 1);
       const shortcut =
         strides > 1 || x.shape.at(-1) !== filters ? convolve(x, `${name}_shortcut`, filters, 1, strides) : x;
-      const sum = tf.layers.add({ name: `${name}_add` }).apply([outer, shortcut]) as tf.SymbolicTensor;
-      x = relu(sum, `${name}_relu2`);
+      x = blocks.relu(blocks.add(outer, shortcut, `${name}_add`), `${name}_relu2`);
     }
   }
-  const pooled = tf.layers.globalAveragePooling2d({ name: "pool" } as Parameters<
-    typeof tf.layers.globalAveragePooling2d
-  >[0]);
-  const classify = tf.layers.dense({
-    name: "classes",
-    units: classes,
-    activation: "softmax",
-    kernelInitializer: initializer(),
-  });
   return tf.model({
     inputs: input,
-    outputs: classify.apply(pooled.apply(x)) as tf.SymbolicTensor,
+    outputs: blocks.classify(blocks.average(x), classes),
     name: `resnet${2 + 2 * channels.length * blocksPerGroup}`,
   });
 }
