@@ -15,6 +15,7 @@ import {
   GenerationOptions,
   LearnOptions,
   PlanOptions,
+  recipeOf,
   SearchOptions,
   TuneOptions,
 } from "./options.js";
@@ -107,14 +108,25 @@ const CALIBRATION_BATCHES = 8;
  *   .generate();
  */
 export function autoqnn(trained: tf.LayersModel | tf.GraphModel, options: AutoqnnOptions = {}): Start {
-  const { data: _, seed, batchSize, activations, ...edges } = checked(PlanOptions, options, "autoqnn");
+  const {
+    data: _,
+    seed,
+    batchSize,
+    activations,
+    recipe,
+    ...edges
+  } = checked(PlanOptions, options, "autoqnn");
   const model = layersModel(trained);
   checkWeights(model);
   checkSaveable(model);
   const { data } = options;
   const graph = quantizedGraph(model, edges);
   const bench = once(async () =>
-    openWorkbench(await engine(), graph, data ?? missingData(), { seed, batchSize }),
+    openWorkbench(await engine(), graph, data ?? missingData(), {
+      seed,
+      batchSize,
+      recipe: recipeOf(recipe),
+    }),
   );
   const calibrated = once(async () => {
     const { engine, train } = await bench();

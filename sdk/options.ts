@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { AutoqnnError } from "./errors.js";
 import { type SearchedScheme, schemes } from "./staircase/schemes.js";
+import { ADAM, type Optimizer, SGD } from "./train/optimizers.js";
 import type { OnProgress } from "./train/progress.js";
+import type { Recipe } from "./train/recipe.js";
 
 const NAMES = Object.keys(schemes) as [SearchedScheme, ...SearchedScheme[]];
 
@@ -41,6 +43,44 @@ const stage = {
 const both = <T extends z.ZodType>(list: T) =>
   z.union([list, z.strictObject({ weights: list, activations: list })]);
 
+/** See `Recipe` in train/recipe.ts, which this becomes. */
+const recipe = z.strictObject({
+  optimizer: z
+    .union([
+      z.enum(["adam", "sgd"]),
+      z.strictObject({
+        name: z.literal("sgd"),
+        momentum: z.number().min(0).lt(1).default(0.9),
+        nesterov: z.boolean().default(false),
+      }),
+    ])
+    .default("adam"),
+  weightDecay: z.number().nonnegative().default(0),
+  decay: z
+    .union([
+      z.enum(["cosine", "constant"]),
+      z.strictObject({ milestones: z.array(z.number().gt(0).lt(1)).min(1), factor: z.number().gt(0).lt(1) }),
+    ])
+    .default("cosine"),
+  scaleRate: rate.default(1),
+  warmup: z.number().int().nonnegative().default(50),
+  clipNorm: rate.optional(),
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+  averageWeights: z.number().gt(0).lt(1).optional(),
+  distillation: z
+    .strictObject({ weight: z.number().gt(0).max(1).default(0.5), temperature: rate.default(2) })
+    .optional(),
+});
+const alone = recipe.omit({ distillation: true });
+
+/** The recipe that the options say. */
+export function recipeOf(given: z.output<typeof recipe> | z.output<typeof alone>): Recipe {
+  const { optimizer: chosen, weightDecay, ...rest } = given;
+  const sgd = chosen === "sgd" ? SGD : chosen;
+  const optimizer: Optimizer = sgd === "adam" ? { ...ADAM, weightDecay } : { ...sgd, weightDecay };
+  return { ...rest, optimizer };
+}
+
 export const PlanOptions = z.strictObject({
   data: z
     .custom<object>(
@@ -50,6 +90,7 @@ export const PlanOptions = z.strictObject({
     .optional(),
   seed: z.number().int().nonnegative().default(0),
   batchSize: count.default(128),
+  recipe: recipe.prefault({}),
   exclude: z.array(z.string()).default([]),
   pin: z
     .record(z.string(), z.strictObject({ scheme: pinned.exactOptional(), bits: bitwidth.exactOptional() }))
@@ -110,6 +151,7 @@ export const PretrainOptions = z.strictObject({
   ...stage,
   seed: z.number().int().nonnegative().default(0),
   batchSize: count.default(128),
+  recipe: alone.prefault({}),
   learningRate: rate.default(3e-3),
 });
 

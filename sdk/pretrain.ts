@@ -2,22 +2,30 @@ import type * as tf from "@tensorflow/tfjs";
 import type { z } from "zod";
 import { engine } from "./engine/index.js";
 import { quantizedGraph } from "./graph/graph.js";
-import { checked, PretrainOptions } from "./options.js";
+import { checked, PretrainOptions, recipeOf } from "./options.js";
 import { uncalibrated } from "./train/calibrate.js";
 import { checkedSource, type Data, type Examples } from "./train/data.js";
 import { evaluate } from "./train/evaluate.js";
 import { train } from "./train/loop.js";
 import { FLOATING } from "./train/policy.js";
+import { ending } from "./train/recipe.js";
 import type { History, Score } from "./train/run.js";
 import { toDevice } from "./train/snapshot.js";
-import { modelShape, openWorkbench, stageOf, stepsOf, validate, watchOf } from "./train/workbench.js";
+import {
+  modelShape,
+  openWorkbench,
+  stageOf,
+  stepsOf,
+  validate,
+  watchOf,
+  weightUpdates,
+} from "./train/workbench.js";
 
-const WARMUP = 50;
 const EPOCHS = 5;
 
 /**
  * Trains a classifier in floating point, in place, with the same compiled loop, data contract and progress as the
- * quantizing stages: Adam, linear warm-up, cosine to zero.
+ * quantizing stages, by default Adam, linear warm-up, cosine to zero; see `Recipe` for others.
  *
  * @returns the history, and loss and accuracy on the validation split where there is one
  * @throws AutoqnnError `bad-data` or `bad-model` before training starts
@@ -31,9 +39,10 @@ export async function pretrain(
 ): Promise<{ history: History; validation?: Score }> {
   const given = checked(PretrainOptions, options, "pretrain");
   const graph = quantizedGraph(model);
-  const bench = await openWorkbench(await engine(), graph, data, given);
-  const schedule = { peak: given.learningRate, warmup: WARMUP, floor: 0 };
-  const phases = [{ updates: [{ parameters: "weights", schedule }], source: bench.train }];
+  const recipe = recipeOf(given.recipe);
+  const bench = await openWorkbench(await engine(), graph, data, { ...given, recipe });
+  const updates = weightUpdates(bench, ending(recipe, given.learningRate), false);
+  const phases = [{ updates, source: bench.train }];
   const start = await uncalibrated(graph);
   const stage = stageOf(bench, "train", start, FLOATING, phases, stepsOf(bench, given, EPOCHS));
   const { snapshot, history } = await train(stage, watchOf(bench, given));

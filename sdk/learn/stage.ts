@@ -2,10 +2,19 @@ import { allocate } from "../graph/allocate.js";
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import { type Trained, train, type Watch } from "../train/loop.js";
+import { searching } from "../train/recipe.js";
 import type { Arm, LearnRun } from "../train/run.js";
 import type { Snapshot } from "../train/snapshot.js";
 import { type Contender, rank } from "../train/trial.js";
-import { type Length, recorded, stageOf, stepsOf, type Workbench, watchOf } from "../train/workbench.js";
+import {
+  type Length,
+  recorded,
+  stageOf,
+  stepsOf,
+  type Workbench,
+  watchOf,
+  weightUpdates,
+} from "../train/workbench.js";
 import { type Learning, learning } from "./learn.js";
 
 /** Options of the stage, checked and complete. */
@@ -28,7 +37,6 @@ interface Rounding extends Contender<Arm["name"]> {
   readonly ties: readonly string[];
 }
 
-const WARMUP = 50;
 const EPOCHS = 1;
 
 /** How many steps of a trial there are for one of learning. */
@@ -54,7 +62,7 @@ export async function learnStage(
     bits,
     start: Math.min(Math.max(options.start, bits[0]), bits[1]),
     learningRate: learningRate.bits,
-    warmup: WARMUP,
+    warmup: bench.recipe.warmup,
   });
   const steps = stepsOf(bench, options, EPOCHS);
   const { snapshot, parameters, history } = options.roundings.every((name) => name === "control")
@@ -96,8 +104,8 @@ function learn(
   steps: number,
   options: LearnStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
 ): Promise<Trained> {
-  const schedule = { peak: options.learningRate.weights, warmup: WARMUP, floor: 0.5 };
-  const updates = [{ parameters: "weights", schedule }, { parameters: "scale", schedule }, update];
+  const weights = weightUpdates(bench, searching(bench.recipe, options.learningRate.weights));
+  const updates = [...weights, update];
   const phases = [{ updates, source: bench.train }];
   return train(stageOf(bench, "learn precision", start, policy, phases, steps), watchOf(bench, options));
 }

@@ -4,6 +4,7 @@ import { type Budget, rows as budgetRows } from "../graph/budget.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import type { Update } from "../train/loop.js";
+import { ADAM } from "../train/optimizers.js";
 import type { Assignment, Candidate, Policy } from "../train/policy.js";
 import { precisionLoss } from "../train/precision.js";
 import { gumbel, stream } from "../train/random.js";
@@ -23,7 +24,7 @@ export interface SearchSpace {
 }
 
 /** Adam for theta, as in differentiable architecture search: a short memory of the first moment. */
-const THETA_ADAM = Object.freeze({ beta1: 0.5, beta2: 0.999, epsilon: 1e-8 });
+const THETA_ADAM = Object.freeze({ ...ADAM, beta1: 0.5 });
 
 /** Logits of places that a row does not have: never drawn, no gradient. */
 const ABSENT = -1e9;
@@ -124,7 +125,7 @@ export function search(
     update: {
       parameters: "theta",
       schedule: { peak: learningRate, warmup, floor: 1 },
-      adam: THETA_ADAM,
+      optimizer: THETA_ADAM,
     },
     theta,
     decide: async (values) =>

@@ -1,7 +1,8 @@
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
-import { train, type Update, type Watch } from "../train/loop.js";
+import { train, type Watch } from "../train/loop.js";
 import { type Assignment, type Candidate, fixedPolicy } from "../train/policy.js";
+import { searching } from "../train/recipe.js";
 import type { SearchRun } from "../train/run.js";
 import type { Snapshot } from "../train/snapshot.js";
 import { type Contender, rank } from "../train/trial.js";
@@ -13,6 +14,7 @@ import {
   validate,
   type Workbench,
   watchOf,
+  weightUpdates,
 } from "../train/workbench.js";
 import { type Search, search } from "./search.js";
 
@@ -34,7 +36,6 @@ export interface SearchStageOptions extends Length {
   readonly trialSteps?: number | undefined;
 }
 
-const WARMUP = 50;
 const EPOCHS = 0.5;
 
 /** How many steps of a trial there are for one of the search. */
@@ -59,13 +60,9 @@ export async function searchStage(
       temperature,
       ...(budget && { budget }),
     },
-    { seed: bench.seed, learningRate: learningRate.theta, warmup: WARMUP },
+    { seed: bench.seed, learningRate: learningRate.theta, warmup: bench.recipe.warmup },
   );
-  const schedule = { peak: learningRate.weights, warmup: WARMUP, floor: 0.5 };
-  const weights: Update[] = [
-    { parameters: "weights", schedule },
-    { parameters: "scale", schedule },
-  ];
+  const weights = weightUpdates(bench, searching(bench.recipe, learningRate.weights));
   const phases =
     options.update === "together"
       ? [{ updates: [...weights, found.update], source: bench.train }]

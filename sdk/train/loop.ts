@@ -2,25 +2,27 @@ import * as tf from "@tensorflow/tfjs";
 import type { Engine } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
-import type { Adam } from "./adam.js";
 import { fingerprint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { BatchOptions, Source } from "./data.js";
 import { Feed } from "./feed.js";
+import type { Optimizer } from "./optimizers.js";
 import type { Policy } from "./policy.js";
 import type { OnProgress } from "./progress.js";
+import type { Recipe } from "./recipe.js";
 import { Recorder } from "./recorder.js";
 import type { Relaxation } from "./relax.js";
 import type { History } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
 import { prefixed, snapshotOf, under } from "./state.js";
-import { initialState, Stepper } from "./stepper.js";
+import { averaged, initialState, Stepper } from "./stepper.js";
 
 /** Parameters that are updated together: "weights" (all trainable variables), "scale", or a policy's own. */
 export interface Update {
   readonly parameters: string;
   readonly schedule: Schedule;
-  readonly adam?: Adam;
+  /** Absent: the recipe's for the weights, Adam for all else. */
+  readonly optimizer?: Optimizer;
 }
 
 /** Some updates and the examples they learn from. Several phases take turns within every step. */
@@ -36,6 +38,9 @@ export interface Stage {
   readonly engine: Engine;
   readonly snapshot: Snapshot;
   readonly policy: Policy;
+  readonly recipe: Recipe;
+  /** The floating-point network to learn from, where the recipe says so. */
+  readonly teacher?: Snapshot["variables"];
   readonly phases: readonly Phase[];
   readonly steps: number;
   readonly batchSize: number;
@@ -142,7 +147,7 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
     refuseDiverged(final, stage.name);
     await keep();
     return {
-      snapshot: snapshotOf(stage.graph, stage.snapshot.signed, final),
+      snapshot: snapshotOf(stage.graph, stage.snapshot.signed, averaged(final)),
       parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
       history: { ...rows.history(), seconds },
     };
@@ -177,9 +182,9 @@ function refuseDiverged(state: Readonly<Record<string, HostTensor>>, stage: stri
 
 /** Names a stage by what determines its result, so that a checkpoint of another plan is never continued. */
 function stageKey(stage: Stage, initial: Readonly<Record<string, HostTensor>>): string {
-  const { name, steps, batchSize, seed, augment, relaxation, phases, graph, policy, engine } = stage;
+  const { name, steps, batchSize, seed, augment, relaxation, recipe, phases, graph, policy, engine } = stage;
   return fingerprint(
-    { name, steps, batchSize, seed, augment, relaxation, engine: engine.name, device: engine.device },
+    { name, steps, batchSize, seed, augment, relaxation, recipe, engine: engine.name, device: engine.device },
     phases.map((phase) => [phase.updates, phase.source.batchesPerEpoch(batchSize, true)]),
     graph.nodes.map((node) => [node.id, policy.candidates(node)]),
     stage.snapshot.signed,

@@ -1,14 +1,16 @@
 import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { mixture } from "../engine/mixture.js";
-import { type Adam, adam as adamUpdate, quantize, statistics } from "../engine/ops.js";
+import { quantize, statistics, withoutGradient } from "../engine/ops.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import type { GradientRule } from "../staircase/gradient.js";
 import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
-import { countCorrect, crossEntropy } from "./objective.js";
+import { countCorrect, crossEntropy, divergence } from "./objective.js";
+import { type Optimizer, rowOf } from "./optimizers.js";
 import type { Policy } from "./policy.js";
 import { pool } from "./pool.js";
+import { PLAIN, type Recipe } from "./recipe.js";
 import { relaxed } from "./relax.js";
 import type { Snapshot } from "./snapshot.js";
 import { prefixed, under } from "./state.js";
@@ -17,8 +19,14 @@ import { prefixed, under } from "./state.js";
 export interface Group {
   readonly name: string;
   readonly keys: readonly string[];
-  readonly adam: Adam;
+  readonly optimizer: Optimizer;
 }
+
+/** Where the running mean of the entry `key` of a state is kept. */
+export const averageKey = (key: string): string => `average/${key}`;
+
+/** Whether the parameters of this group have running means where a recipe asks for them. */
+export const isAveraged = (group: string): boolean => group === "weights" || group === "scale";
 
 /** The traced computations of one stage: what is run, not when. State keys have a prefix that says what they hold. */
 export interface Program {
@@ -60,7 +68,7 @@ export function program(
   graph: QuantizedGraph,
   policy: Policy,
   signed: Snapshot["signed"],
-  rule: GradientRule = "ste",
+  { rule = "ste", recipe = PLAIN }: { readonly rule?: GradientRule; readonly recipe?: Recipe } = {},
 ): Program {
   // Nodes with the same choice share its table.
   const fits = new Map<string, ReturnType<typeof mixture>>();
@@ -129,6 +137,23 @@ export function program(
     return outputs[0]!;
   };
 
+  /** What the floating-point network says of a batch; a constant of training. */
+  const teacher = (inputs: TensorMap): tf.Tensor =>
+    withoutGradient(() => {
+      const quantizeNothing = (_node: QuantizingNode, x: tf.Tensor): tf.Tensor => x;
+      const options = { training: false, logits: true, quantize: quantizeNothing };
+      return graph.forward(under(inputs, "teacher/"), inputs.x!, options).outputs[0]!;
+    });
+
+  const classification = (logits: tf.Tensor, inputs: TensorMap): tf.Tensor => {
+    const { distillation, labelSmoothing } = recipe;
+    const labelled = crossEntropy(logits, inputs.y!, labelSmoothing);
+    if (!distillation) return labelled;
+    const { weight, temperature } = distillation;
+    const taught = divergence(logits, teacher(inputs), temperature);
+    return tf.add(tf.mul(labelled, 1 - weight), tf.mul(taught, weight));
+  };
+
   return {
     update: (groups) => (inputs) => {
       const keys = groups.flatMap((group) => group.keys);
@@ -137,7 +162,7 @@ export function program(
       const objective = (...values: tf.Tensor[]): tf.Tensor => {
         const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
         const logits = forward(at, "train", seen);
-        const loss = crossEntropy(logits, inputs.y!);
+        const loss = classification(logits, inputs);
         const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
         Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs.y!) });
         for (const kept of [parts, seen.statistics, seen.updates])
@@ -151,20 +176,25 @@ export function program(
         true,
       );
       const outputs: TensorMap = { ...parts };
-      let index = 0;
-      for (const { name, keys: own, adam } of groups) {
+      const gradients = new Map(keys.map((key, i) => [key, grads[i]]));
+      for (const { name, keys: own, optimizer } of groups) {
+        const shorten = name === "weights" ? shortening(recipe.clipNorm, gradients, own) : unchanged;
+        const row = rowOf(optimizer);
         for (const key of own) {
-          const gradient = grads[index++];
+          const gradient = gradients.get(key);
           if (!gradient) continue;
-          const next = adamUpdate(adam, inputs[`control/rate/${name}`]!, {
+          const next = row.update(optimizer, {
             x: inputs[key]!,
-            gradient,
-            m: inputs[`m/${key}`]!,
-            v: inputs[`v/${key}`]!,
+            gradient: shorten(gradient),
+            slots: Object.fromEntries(row.slots.map((slot) => [slot, inputs[`${slot}/${key}`]!])),
+            rate: inputs[`control/rate/${name}`]!,
+            corrected: inputs[`control/corrected/${name}`]!,
           });
-          outputs[key] = project(policy, key, next.x);
-          outputs[`m/${key}`] = next.m;
-          outputs[`v/${key}`] = next.v;
+          const x = project(policy, key, next.x);
+          outputs[key] = x;
+          for (const [slot, value] of Object.entries(next.slots)) outputs[`${slot}/${key}`] = value;
+          if (recipe.averageWeights && isAveraged(name))
+            outputs[averageKey(key)] = mean(inputs[averageKey(key)]!, x, inputs["control/average"]!);
         }
       }
       if (keys.some((key) => key.startsWith("variable/"))) {
@@ -222,6 +252,29 @@ function statisticsAt(
 function moved(known: tf.Tensor1D, x: tf.Tensor, needed: readonly Statistic[]): tf.Tensor1D {
   const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
   return tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
+}
+
+const unchanged = (x: tf.Tensor): tf.Tensor => x;
+
+/** The running mean after `x`: d mean + (1 - d) x. */
+const mean = (known: tf.Tensor, x: tf.Tensor, decay: tf.Tensor): tf.Tensor =>
+  tf.add(x, tf.mul(decay, tf.sub(known, x)));
+
+/** Shortens the gradient of all `keys` together to the length `clipNorm` where it is longer (Pascanu et al., 2013). */
+function shortening(
+  clipNorm: number | undefined,
+  gradients: ReadonlyMap<string, tf.Tensor | null | undefined>,
+  keys: readonly string[],
+): (gradient: tf.Tensor) => tf.Tensor {
+  const squares = keys.flatMap((key) => {
+    const gradient = gradients.get(key);
+    return gradient ? [tf.sum(tf.square(gradient))] : [];
+  });
+  if (clipNorm === undefined || squares.length === 0) return unchanged;
+  // The least length keeps a gradient of zero from dividing zero by zero.
+  const length = tf.maximum(tf.sqrt(tf.addN(squares)), 1e-12);
+  const factor = tf.minimum(1, tf.div(clipNorm, length));
+  return (gradient) => tf.mul(gradient, factor);
 }
 
 function project(policy: Policy, key: string, value: tf.Tensor): tf.Tensor {

@@ -1,13 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
 import type { State, Step, TensorMap } from "../engine/engine.js";
-import { ADAM, correctedRate } from "./adam.js";
 import type { Batch } from "./data.js";
 import type { Stage, Update } from "./loop.js";
-import { type Group, program } from "./program.js";
+import { ADAM, rowOf } from "./optimizers.js";
+import { averageKey, type Group, isAveraged, program } from "./program.js";
 import { stream } from "./random.js";
 import { rate } from "./schedule.js";
 import { type HostTensor, sizeOf, toDevice } from "./snapshot.js";
-import { hostState, prefixed, scalar } from "./state.js";
+import { hostState, prefixed, scalar, under } from "./state.js";
 
 /** What one phase of a step says of itself; scalars, which the caller disposes. */
 export interface Measured {
@@ -17,8 +17,8 @@ export interface Measured {
 }
 
 /**
- * The compiled phases of a stage, and the state that passes through them: weights, statistics, parameters, moments of
- * Adam. The state stays on the device from step to step.
+ * The compiled phases of a stage, and the state that passes through them: weights and their running means, statistics,
+ * parameters, what the optimizers keep, the weights of a teacher. The state stays on the device from step to step.
  */
 export class Stepper {
   private readonly state: State;
@@ -28,7 +28,10 @@ export class Stepper {
     private readonly stage: Stage,
     state: Readonly<Record<string, HostTensor>> = initialState(stage),
   ) {
-    const compiled = program(stage.graph, stage.policy, stage.snapshot.signed, stage.relaxation?.rule);
+    const compiled = program(stage.graph, stage.policy, stage.snapshot.signed, {
+      recipe: stage.recipe,
+      ...(stage.relaxation && { rule: stage.relaxation.rule }),
+    });
     this.phases = stage.phases.map(({ updates }, index) => {
       const groups = updates.map((update) => groupOf(stage, update));
       const body = compiled.update(groups);
@@ -71,25 +74,36 @@ export class Stepper {
   }
 }
 
-function groupOf(stage: Stage, { parameters, adam = ADAM }: Update): Group {
+function groupOf(stage: Stage, { parameters, optimizer }: Update): Group {
   const keys =
     parameters === "weights"
       ? stage.graph.variables.filter((v) => v.trainable).map((v) => `variable/${v.name}`)
       : [`parameter/${parameters}`];
-  return { name: parameters, keys, adam };
+  const own = parameters === "weights" ? stage.recipe.optimizer : ADAM;
+  return { name: parameters, keys, optimizer: optimizer ?? own };
 }
 
-/** The state a stage starts from, with Adam's moments m and v at zero for whatever is trained. */
+/** The state a stage starts from: what optimizers keep is zero, running means are what they are means of. */
 export function initialState(stage: Stage): Record<string, HostTensor> {
+  const { recipe, teacher } = stage;
   const state = hostState(stage.graph, stage.snapshot, stage.policy);
-  const groups = stage.phases.flatMap(({ updates }) => updates.map((update) => groupOf(stage, update)));
-  for (const key of groups.flatMap((group) => group.keys)) {
-    const { shape } = state[key]!;
-    for (const slot of ["m", "v"]) {
-      state[`${slot}/${key}`] = { shape, dtype: "float32", data: new Float32Array(sizeOf(shape)) };
+  if (recipe.distillation && teacher) Object.assign(state, prefixed("teacher/", teacher));
+  for (const { keys, name, optimizer } of stage.phases.flatMap(({ updates }) =>
+    updates.map((update) => groupOf(stage, update)),
+  )) {
+    for (const key of keys) {
+      const { shape } = state[key]!;
+      for (const slot of rowOf(optimizer).slots)
+        state[`${slot}/${key}`] = { shape, dtype: "float32", data: new Float32Array(sizeOf(shape)) };
+      if (recipe.averageWeights && isAveraged(name)) state[averageKey(key)] = state[key]!;
     }
   }
   return state;
+}
+
+/** A state with the running means, where there are any, in the place of what they are means of. */
+export function averaged(state: Readonly<Record<string, HostTensor>>): Record<string, HostTensor> {
+  return { ...state, ...under(state, averageKey("")) };
 }
 
 /** What changes from step to step by plan: learning rates, the policy's controls, the seed. */
@@ -104,9 +118,13 @@ function controlTensors(stage: Stage, updates: readonly Update[], t: number): Te
       data: Int32Array.from([draw() * 0x7fffffff, draw() * 0x7fffffff]),
     },
   };
-  for (const { parameters, schedule, adam = ADAM } of updates) {
-    const value = correctedRate(adam, rate(schedule, t, stage.steps), t);
-    controls[`control/rate/${parameters}`] = scalar(value);
+  for (const update of updates) {
+    const { name, optimizer } = groupOf(stage, update);
+    const value = rate(update.schedule, t, stage.steps);
+    controls[`control/rate/${name}`] = scalar(value);
+    controls[`control/corrected/${name}`] = scalar(rowOf(optimizer).corrected(optimizer, value, t));
   }
+  if (stage.recipe.averageWeights)
+    controls["control/average"] = scalar(Math.min(stage.recipe.averageWeights, t / (t + 9)));
   return toDevice(controls);
 }

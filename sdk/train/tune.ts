@@ -1,11 +1,21 @@
 import { type Trained, train, type Watch } from "./loop.js";
 import { type Assignment, fixedPolicy } from "./policy.js";
+import { ending } from "./recipe.js";
 import { reestimate } from "./reestimate.js";
 import type { Relaxation } from "./relax.js";
 import type { TuneRun } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import type { Snapshot } from "./snapshot.js";
-import { type Length, recorded, stageOf, stepsOf, validate, type Workbench, watchOf } from "./workbench.js";
+import {
+  type Length,
+  recorded,
+  stageOf,
+  stepsOf,
+  validate,
+  type Workbench,
+  watchOf,
+  weightUpdates,
+} from "./workbench.js";
 
 /** Options of the stage, checked and complete. */
 export interface TuneStageOptions extends Length {
@@ -18,7 +28,6 @@ export interface TuneStageOptions extends Length {
   readonly gradient: Relaxation;
 }
 
-const WARMUP = 50;
 const EPOCHS = 4;
 
 /** Trains weights and scales with the quantizers of `assignment` in place. */
@@ -35,8 +44,7 @@ export function trainFixed(
     relaxation,
   }: { steps: number; schedule: Schedule; watch: Watch; scales?: boolean; relaxation?: Relaxation },
 ): Promise<Trained> {
-  const trained = scales ? ["weights", "scale"] : ["weights"];
-  const updates = trained.map((parameters) => ({ parameters, schedule }));
+  const updates = weightUpdates(bench, schedule, scales);
   const policy = fixedPolicy(assignment);
   const stage = stageOf(bench, name, start, policy, [{ updates, source: bench.train }], steps);
   return train({ ...stage, ...(relaxation && { relaxation }) }, watch);
@@ -51,7 +59,7 @@ export async function tuneStage(
 ): Promise<TuneRun> {
   const { snapshot: trained, history } = await trainFixed(bench, "fine-tune", start, assignment, {
     steps: stepsOf(bench, options, EPOCHS),
-    schedule: { peak: options.learningRate, warmup: WARMUP, floor: 0 },
+    schedule: ending(bench.recipe, options.learningRate),
     watch: watchOf(bench, options),
     scales: options.scales,
     relaxation: options.gradient,

@@ -1,12 +1,15 @@
 import type { Engine } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
+import { uncalibrated } from "./calibrate.js";
 import { type BatchOptions, checkedSource, type Data, type Source } from "./data.js";
 import { evaluate } from "./evaluate.js";
-import type { Phase, Watch } from "./loop.js";
+import type { Phase, Update, Watch } from "./loop.js";
 import type { Policy } from "./policy.js";
 import { type OnProgress, terminalProgress } from "./progress.js";
+import type { Recipe } from "./recipe.js";
 import type { Score } from "./run.js";
+import type { Schedule } from "./schedule.js";
 import type { Snapshot } from "./snapshot.js";
 
 /** What all stages of one plan share: where they run, on what, and with which data. */
@@ -19,6 +22,9 @@ export interface Workbench {
   readonly validated: boolean;
   readonly seed: number;
   readonly batchSize: number;
+  readonly recipe: Recipe;
+  /** The weights that the model came with, where the recipe learns from them. */
+  readonly teacher?: Snapshot["variables"];
   readonly augment?: BatchOptions["augment"];
   /** Where stages show their progress that were not told where. */
   readonly progress: OnProgress;
@@ -35,7 +41,7 @@ export async function openWorkbench(
   engine: Engine,
   graph: QuantizedGraph,
   data: Data,
-  { seed, batchSize }: { seed: number; batchSize: number },
+  { seed, batchSize, recipe }: { seed: number; batchSize: number; recipe: Recipe },
 ): Promise<Workbench> {
   const shape = modelShape(graph);
   const train = await checkedSource("train", data.train, shape);
@@ -48,6 +54,8 @@ export async function openWorkbench(
     validated: held !== undefined,
     seed,
     batchSize,
+    recipe,
+    ...(recipe.distillation && { teacher: (await uncalibrated(graph)).variables }),
     progress: await terminalProgress(),
     ...(data.augment && { augment: data.augment }),
   };
@@ -94,7 +102,7 @@ export function stageOf(
   phases: readonly Phase[],
   steps: number,
 ) {
-  const { engine, graph, batchSize, seed, augment } = bench;
+  const { engine, graph, batchSize, seed, recipe, teacher, augment } = bench;
   return {
     name,
     engine,
@@ -105,8 +113,19 @@ export function stageOf(
     steps,
     batchSize,
     seed,
+    recipe,
+    ...(teacher && { teacher }),
     ...(augment && { augment }),
   };
+}
+
+/** The updates of the weights and, unless `scales` is false, of the learned scales. */
+export function weightUpdates({ recipe }: Workbench, schedule: Schedule, scales = true): Update[] {
+  const slower = { ...schedule, peak: schedule.peak * recipe.scaleRate };
+  return [
+    { parameters: "weights", schedule },
+    ...(scales ? [{ parameters: "scale", schedule: slower }] : []),
+  ];
 }
 
 /** Loss and accuracy of a snapshot on the held-out data. */

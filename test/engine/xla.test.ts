@@ -11,6 +11,7 @@ import { schemes } from "../../sdk/staircase/schemes.js";
 import { uncalibrated } from "../../sdk/train/calibrate.js";
 import type { Phase, Stage } from "../../sdk/train/loop.js";
 import { FLOATING, fixedPolicy } from "../../sdk/train/policy.js";
+import { PLAIN } from "../../sdk/train/recipe.js";
 import { type Snapshot, toHost } from "../../sdk/train/snapshot.js";
 import { Stepper } from "../../sdk/train/stepper.js";
 
@@ -65,7 +66,7 @@ function stageOf(name: (typeof POLICIES)[number], engine: Engine, snapshot: Snap
     { parameters: "weights", schedule },
     { parameters: "scale", schedule },
   ];
-  const common = { name, engine, graph, snapshot, steps: 10, batchSize: BATCH, seed: 1 };
+  const common = { name, engine, graph, snapshot, recipe: PLAIN, steps: 10, batchSize: BATCH, seed: 1 };
   const stage = (policy: Stage["policy"], own: Phase["updates"]): Stage => ({
     ...common,
     policy,

@@ -18,6 +18,14 @@ test("a constant schedule stays at its peak after the warm-up", () => {
   for (const t of [2, 50, 100]) expect(rate(constant, t, 100)).toBeCloseTo(0.02);
 });
 
+test("a rate falls by a factor at every milestone, or not at all", () => {
+  const schedule = { peak: 1, warmup: 0, floor: 0 };
+  const steps = { ...schedule, decay: { milestones: [0.5, 0.75], factor: 0.1 } };
+  const at = (t: number) => rate(steps, t, 100);
+  expect([1, 50, 51, 75, 76, 100].map(at)).toEqual([1, 1, 0.1, 0.1, 0.1 ** 2, 0.1 ** 2]);
+  expect(rate({ ...schedule, decay: "constant" }, 100, 100)).toBe(1);
+});
+
 test("the temperature falls by equal factors between its ends", () => {
   const values = [1, 2, 3].map((t) => anneal(2, 0.5, t, 3));
   expect(values[0]).toBeCloseTo(2);

@@ -10,6 +10,7 @@ import { type Batch, checkedSource } from "../../../sdk/train/data.js";
 import type { Stage, Update } from "../../../sdk/train/loop.js";
 import { FLOATING, fixedPolicy, type Policy } from "../../../sdk/train/policy.js";
 import { stream } from "../../../sdk/train/random.js";
+import { PLAIN } from "../../../sdk/train/recipe.js";
 import { mapValues } from "../../../sdk/train/state.js";
 import type { Stepper } from "../../../sdk/train/stepper.js";
 import { modelShape } from "../../../sdk/train/workbench.js";
@@ -99,7 +100,7 @@ export async function stageOf(
   const snapshot = { ...found, signed: mapValues(found.signed, () => true) };
   const { policy, updates } = make(graph, snapshot.signed);
   const stage = {
-    ...{ name: method, engine, graph, snapshot, policy, phases: [{ updates, source }] },
+    ...{ name: method, engine, graph, snapshot, policy, recipe: PLAIN, phases: [{ updates, source }] },
     ...{ steps: STEPS, batchSize: network.batch, seed: SEED },
   };
   const counts = graph.nodes.map((node) => policy.candidates(node).length);
