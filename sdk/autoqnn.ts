@@ -31,6 +31,9 @@ import type { AnyRun, LearnRun, SearchRun, TuneRun } from "./train/run.js";
 import type { Snapshot } from "./train/snapshot.js";
 import { tuneStage } from "./train/tune.js";
 import { openWorkbench, type Workbench } from "./train/workbench.js";
+import { type Written, type WrittenStage, written } from "./written.js";
+
+export { type Written, type WrittenStage, writtenAs } from "./written.js";
 
 /** How a model becomes a plan: data, seed, and which nodes are quantized. */
 export type AutoqnnOptions = Omit<z.input<typeof PlanOptions>, "data"> & { readonly data?: Data };
@@ -133,14 +136,16 @@ export function autoqnn(trained: tf.LayersModel | tf.GraphModel, options: Autoqn
     const snapshot = await calibrate(engine, graph, train, { batchSize, batches: CALIBRATION_BATCHES, seed });
     return activations === "reference" ? { ...snapshot, signed: mapTrue(snapshot.signed) } : snapshot;
   });
-  const origin: Origin = { graph, seed, bench, calibrated, data: data !== undefined };
-  return Object.freeze({
+  const text = { model: trained, options, stages: [] };
+  const origin: Origin = { graph, seed, bench, calibrated, data: data !== undefined, text };
+  const start = Object.freeze({
     graph,
     searchSchemes: (given?: SearchSchemesOptions) => searched(origin, undefined, given),
     learnPrecision: (given?: LearnPrecisionOptions) => learned(origin, undefined, given),
     fineTune: (given?: FineTuneOptions) => tuned(origin, undefined, given),
     generate: (given?: GenerateOptions) => generateFrom(origin, undefined, given),
   });
+  return written(start, text);
 }
 
 /** What all plans on one model share. */
@@ -150,12 +155,14 @@ interface Origin {
   readonly data: boolean;
   readonly bench: () => Promise<Workbench>;
   readonly calibrated: () => Promise<Snapshot>;
+  readonly text: Written;
 }
 
 /** A stage of a plan: what it must find in order before any training, and its result, computed at most once. */
 interface Stage<R extends AnyRun = AnyRun> {
   readonly check: () => void;
   readonly result: () => Promise<R>;
+  readonly text: Written;
 }
 
 /** Where a stage starts. */
@@ -174,6 +181,7 @@ function searched(
   const stage = staged<SearchRun>(
     origin,
     before,
+    { name: "searchSchemes", options: given ?? {} },
     () => {
       if (options.budget)
         checkBudget(options.budget, origin.graph, choices(origin.graph, [options.bits].flat()));
@@ -186,7 +194,8 @@ function searched(
     fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
     generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
-  return Object.freeze({ ...next, run: async () => shown(await checkedResult(stage), next, thetaOverTime) });
+  const run = async () => written(shown(await checkedResult(stage), next, thetaOverTime), stage.text);
+  return written(Object.freeze({ ...next, run }), stage.text);
 }
 
 function learned(
@@ -200,6 +209,7 @@ function learned(
   const stage = staged<LearnRun>(
     origin,
     before,
+    { name: "learnPrecision", options: given ?? {} },
     () => checkBudget(options.budget, origin.graph, choices(origin.graph, widths)),
     ({ bench, snapshot, assignment }) => {
       const schemes = Object.fromEntries(Object.entries(assignment).map(([id, { scheme }]) => [id, scheme]));
@@ -211,31 +221,38 @@ function learned(
     fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
     generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
-  return Object.freeze({ ...next, run: async () => shown(await checkedResult(stage), next, bitsOverTime) });
+  const run = async () => written(shown(await checkedResult(stage), next, bitsOverTime), stage.text);
+  return written(Object.freeze({ ...next, run }), stage.text);
 }
 
 function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions | undefined): Tuned {
   const options = checked(TuneOptions, given, "fineTune");
-  const stage = staged<TuneRun>(origin, before, undefined, ({ bench, snapshot, assignment }) =>
-    tuneStage(bench, snapshot, assignment, options),
+  const stage = staged<TuneRun>(
+    origin,
+    before,
+    { name: "fineTune", options: given ?? {} },
+    undefined,
+    ({ bench, snapshot, assignment }) => tuneStage(bench, snapshot, assignment, options),
   );
   const next = Object.freeze({
     graph: origin.graph,
     generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
-  return Object.freeze({
-    ...next,
-    run: async () => shown(await checkedResult(stage), next, (run) => lossOverTime([run])),
-  });
+  const figure = (tune: TuneRun) => lossOverTime([tune]);
+  const run = async () => written(shown(await checkedResult(stage), next, figure), stage.text);
+  return written(Object.freeze({ ...next, run }), stage.text);
 }
 
 function staged<R extends AnyRun>(
   origin: Origin,
   before: Stage | undefined,
+  asked: WrittenStage,
   check: (() => void) | undefined,
   work: (from: Point) => Promise<R>,
 ): Stage<R> {
+  const { text } = before ?? origin;
   return {
+    text: { ...text, stages: [...text.stages, asked] },
     check: () => {
       if (!origin.data) missingData();
       before?.check();
