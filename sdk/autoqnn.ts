@@ -7,7 +7,6 @@ import { type GenerateOptions, pack } from "./generation.js";
 import { checkBudget } from "./graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
 import { checkSaveable } from "./graph/saveable.js";
-import { schemeAt } from "./learn/learn.js";
 import { learnStage } from "./learn/stage.js";
 import { checkWeights, layersModel } from "./model/index.js";
 import {
@@ -21,7 +20,8 @@ import {
 } from "./options.js";
 import { bitsOverTime, type Figure, lossOverTime, thetaOverTime } from "./report/figures.js";
 import { searchStage } from "./search/stage.js";
-import type { SchemeName } from "./staircase/schemes.js";
+import { type SensitivityOptions, type SensitivityTable, sensitivityOf } from "./sensitivity.js";
+import { type SchemeName, schemeAt } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
 import type { Data } from "./train/data.js";
 import { describeRun } from "./train/describe.js";
@@ -85,6 +85,15 @@ export interface Tuned extends Generates {
 export interface Shown {
   /** The stage's most telling figure, for plotly. */
   plot(): Figure;
+  /**
+   * Measures on held-out data what one bit more, or less, at each node would do to the loss, without training.
+   *
+   * @example
+   * const table = await learned.sensitivity({ examples: 1500, labels: "soft" });
+   * table.rows[0]; // { node: "conv1/kernel", kind: "weight", scheme: "clip", bits: 2, up: { loss: -0.012, error: 0.002 }, ... }
+   * console.log(String(table.prices())); // swaps that would pay, exchange rates of the budget, price and worth of each bit
+   */
+  sensitivity(options?: SensitivityOptions): Promise<SensitivityTable>;
   toString(): string;
 }
 
@@ -194,7 +203,7 @@ function searched(
     fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
     generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
-  const run = async () => written(shown(await checkedResult(stage), next, thetaOverTime), stage.text);
+  const run = async () => written(shown(origin, await checkedResult(stage), next, thetaOverTime), stage.text);
   return written(Object.freeze({ ...next, run }), stage.text);
 }
 
@@ -221,7 +230,7 @@ function learned(
     fineTune: (more?: FineTuneOptions) => tuned(origin, stage, more),
     generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
-  const run = async () => written(shown(await checkedResult(stage), next, bitsOverTime), stage.text);
+  const run = async () => written(shown(origin, await checkedResult(stage), next, bitsOverTime), stage.text);
   return written(Object.freeze({ ...next, run }), stage.text);
 }
 
@@ -239,7 +248,7 @@ function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions
     generate: (given?: GenerateOptions) => generateFrom(origin, stage, given),
   });
   const figure = (tune: TuneRun) => lossOverTime([tune]);
-  const run = async () => written(shown(await checkedResult(stage), next, figure), stage.text);
+  const run = async () => written(shown(origin, await checkedResult(stage), next, figure), stage.text);
   return written(Object.freeze({ ...next, run }), stage.text);
 }
 
@@ -276,11 +285,13 @@ async function checkedResult<R extends AnyRun>(stage: Stage<R>): Promise<R> {
 
 /** A stage's values together with what can be done next. Methods are not enumerable: the values stay plain data. */
 function shown<R extends AnyRun, N extends object>(
+  origin: Origin,
   run: R,
   next: N,
   figure: (run: R) => Figure,
 ): R & N & Shown {
-  const methods = { ...next, plot: () => figure(run), toString: () => describeRun(run) };
+  const sensitivity = async (given?: SensitivityOptions) => sensitivityOf(await origin.bench(), run, given);
+  const methods = { ...next, plot: () => figure(run), sensitivity, toString: () => describeRun(run) };
   const properties = Object.entries(methods).map(([key, value]) => [key, { value, enumerable: false }]);
   return Object.freeze(Object.defineProperties({ ...run }, Object.fromEntries(properties))) as R & N & Shown;
 }

@@ -141,6 +141,18 @@ export const TuneOptions = z.strictObject({
   learningRate: rate.default(1e-2),
 });
 
+/** See `SensitivityRequest` in train/sensitivity.ts. */
+export const MeasureOptions = z.strictObject({
+  examples: count.default(1500),
+  labels: z.enum(["soft", "hard"]).default("soft"),
+  bits: z
+    .array(z.union([z.literal(1), z.literal(-1)]))
+    .min(1)
+    .default([1, -1]),
+  signal: stage.signal,
+  onProgress: stage.onProgress,
+});
+
 /** See `GenerateOptions` in generation.ts. */
 export const GenerationOptions = z.strictObject({
   batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).optional(),

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { type Budget, rows as budgetRows } from "../graph/budget.js";
 import type { QuantizedGraph } from "../graph/graph.js";
-import { bitsOf, type SchemeName } from "../staircase/schemes.js";
+import { type SchemeName, schemeAt } from "../staircase/schemes.js";
 import type { Update } from "../train/loop.js";
 import type { Assignment, Candidate, Policy } from "../train/policy.js";
 import { precisionLoss } from "../train/precision.js";
@@ -92,23 +92,6 @@ export function learning(
         ids.map((id) => [id, candidates[id]!.find((candidate) => candidate.bits === bits[id])!]),
       ),
   };
-}
-
-/**
- * The scheme that continues `scheme` at a bitwidth it does not have: residual continues binary, whose first step it is;
- * clip, which has every bitwidth, continues the others (at two bits quaternary is clip).
- */
-export function schemeAt(
-  scheme: SchemeName,
-  bits: number,
-  range: { signed: boolean; zero: boolean },
-): SchemeName {
-  const has = (name: SchemeName): boolean => {
-    const limits = bitsOf(name, range);
-    return limits !== undefined && limits[0] <= bits && bits <= limits[1];
-  };
-  if (has(scheme)) return scheme;
-  return scheme === "binary" && has("residual") ? "residual" : "clip";
 }
 
 /** What `compute` returns as a constant: comparing it, to find the pair of neighbours, has no gradient. */

@@ -51,6 +51,19 @@ export function bitsOf(scheme: SchemeName, range: Range): readonly [number, numb
   return form(scheme, range)?.bits;
 }
 
+/**
+ * The scheme that continues `scheme` at a bitwidth it does not have: residual continues binary, whose first step it is;
+ * clip, which has every bitwidth, continues the others (at two bits quaternary is clip).
+ */
+export function schemeAt(scheme: SchemeName, bits: number, range: Range): SchemeName {
+  const has = (name: SchemeName): boolean => {
+    const limits = bitsOf(name, range);
+    return limits !== undefined && limits[0] <= bits && bits <= limits[1];
+  };
+  if (has(scheme)) return scheme;
+  return scheme === "binary" && has("residual") ? "residual" : "clip";
+}
+
 /** The schemes that exist for a range, at the given bitwidth where one is given. */
 function alternatives(range: Range, bits?: number): string {
   const names = NAMES.filter((name) => {

@@ -2,15 +2,23 @@ import * as tf from "@tensorflow/tfjs";
 
 /**
  * Mean cross-entropy in nats of `logits` [n, classes] against class numbers `labels` [n] (int32), or against
- * probabilities [n, classes]: -(1/n) sum_i sum_c y_ic log softmax(logits_i)_c.
- *
- * @param smoothing epsilon: y becomes (1 - epsilon) y + epsilon / classes (Szegedy et al., 2016, section 7)
+ * probabilities [n, classes]: the mean of `crossEntropies`.
  */
 export function crossEntropy(logits: tf.Tensor, labels: tf.Tensor, smoothing = 0): tf.Tensor {
+  return tf.neg(tf.mean(logLikelihoods(logits, labels, smoothing)));
+}
+
+/** Cross-entropy of each example in nats, [n]: -sum_c y_ic log softmax(logits_i)_c; labels as in `crossEntropy`. */
+export function crossEntropies(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  return tf.neg(logLikelihoods(logits, labels, 0));
+}
+
+/** @param smoothing epsilon: y becomes (1 - epsilon) y + epsilon / classes (Szegedy et al., 2016, section 7) */
+function logLikelihoods(logits: tf.Tensor, labels: tf.Tensor, smoothing: number): tf.Tensor {
   const classes = logits.shape[1]!;
   const target = tf.cast(labels.rank === 1 ? tf.oneHot(labels as tf.Tensor1D, classes) : labels, "float32");
   const smooth = smoothing > 0 ? tf.add(tf.mul(target, 1 - smoothing), smoothing / classes) : target;
-  return tf.neg(tf.mean(tf.sum(tf.mul(smooth, tf.logSoftmax(logits)), 1)));
+  return tf.sum(tf.mul(smooth, tf.logSoftmax(logits)), 1);
 }
 
 /**

@@ -32,7 +32,9 @@ export const isAveraged = (group: string): boolean => group === "weights" || gro
 export interface Program {
   /** Inputs: the state, `x`, `y`, controls. Outputs: the state entries that changed, `loss`, `penalty`, `correct`. */
   update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
-  /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct`. Running statistics, frozen. */
+  /** What the network says of `x`, [n, classes], as it is evaluated: running statistics, frozen. */
+  readonly logits: (inputs: TensorMap) => tf.Tensor;
+  /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct` of these logits. */
   readonly evaluate: (inputs: TensorMap) => TensorMap;
   /**
    * Inputs: the state, `x`. Outputs, for every call k of a batch normalization under `momentsKey`: [3, channels], the mean and
@@ -154,6 +156,8 @@ export function program(
     return tf.add(tf.mul(labelled, 1 - weight), tf.mul(taught, weight));
   };
 
+  const evaluated = (inputs: TensorMap): tf.Tensor => forward(inputs, "evaluate", nothingSeen());
+
   return {
     update: (groups) => (inputs) => {
       const keys = groups.flatMap((group) => group.keys);
@@ -203,8 +207,10 @@ export function program(
       return outputs;
     },
 
+    logits: evaluated,
+
     evaluate: (inputs) => {
-      const logits = forward(inputs, "evaluate", nothingSeen());
+      const logits = evaluated(inputs);
       const count = logits.shape[0]!;
       return {
         loss: tf.mul(crossEntropy(logits, inputs.y!), count),

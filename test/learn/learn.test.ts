@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { TensorMap } from "../../sdk/engine/engine.js";
 import { quantizedGraph } from "../../sdk/graph/graph.js";
-import { learning, schemeAt } from "../../sdk/learn/learn.js";
+import { learning } from "../../sdk/learn/learn.js";
 import { smallNetwork } from "../plan/blobs.js";
 
 beforeAll(() => tf.setBackend("cpu"));
@@ -72,13 +72,4 @@ test("bitwidths stay within their limits, a pinned one where it is", () => {
   expect(projected[index]).toBe(4);
   expect(projected[0]).toBe(1);
   expect(found.choices["classes/kernel"]).toEqual([4]);
-});
-
-test("a scheme is continued where it has no such bitwidth", () => {
-  const signed = { signed: true, zero: false };
-  expect(schemeAt("pot", 4, signed)).toBe("pot");
-  expect(schemeAt("pot", 5, signed)).toBe("clip");
-  expect(schemeAt("binary", 2, signed)).toBe("residual");
-  expect(schemeAt("ternary", 1, signed)).toBe("clip");
-  expect(schemeAt("residual", 2, { signed: false, zero: false })).toBe("clip");
 });

@@ -197,3 +197,20 @@ describe("what cannot work is refused before training", () => {
     await expect(plan.run()).rejects.toThrow(/range-aware/);
   });
 });
+
+test("what a stage ended with can be asked for the worth of its bits, under its own budget", async () => {
+  const learned = await autoqnn(model, options)
+    .learnPrecision({ steps: 4, trialSteps: 2, budget: { modelSize: 200 } })
+    .run();
+  const table = await learned
+    .fineTune({ steps: 2, reestimate: 1 })
+    .run()
+    .then((tuned) => tuned.sensitivity({ examples: 64 }));
+  expect(table.rows.map(({ node }) => node)).toEqual(learned.nodes);
+  expect(Object.keys(table)).not.toContain("prices");
+  expect(String(table)).toMatch(/64 held-out examples[\s\S]*one\/kernel/);
+  const prices = table.prices();
+  expect(prices.exchange).toMatchObject([{ limit: "model size", allowed: 200 }]);
+  expect(String(prices)).toMatch(/one more bit at[\s\S]*one\/kernel/);
+  await expect(learned.sensitivity({ examples: 0 })).rejects.toMatchObject({ code: "bad-option" });
+});

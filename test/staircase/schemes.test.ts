@@ -12,6 +12,7 @@ import {
   type Range,
   type SchemeName,
   type SearchedScheme,
+  schemeAt,
   schemes,
 } from "../../sdk/staircase/schemes.js";
 import { staircase } from "../../sdk/staircase/staircase.js";
@@ -234,4 +235,13 @@ describe("gradient rules", () => {
     expect([...backward(quantizer, x, dy, "pwl-c")]).toEqual([0, 2, 3, 4, 0]);
     expect([...backward(quantizer, [0.5, 2], [1, 1], "pwl-c")]).toEqual([0, 0]);
   });
+});
+
+it("a scheme is continued where it has no such bitwidth", () => {
+  const signed = { signed: true, zero: false };
+  expect(schemeAt("pot", 4, signed)).toBe("pot");
+  expect(schemeAt("pot", 5, signed)).toBe("clip");
+  expect(schemeAt("binary", 2, signed)).toBe("residual");
+  expect(schemeAt("ternary", 1, signed)).toBe("clip");
+  expect(schemeAt("residual", 2, { signed: false, zero: false })).toBe("clip");
 });
