@@ -15,30 +15,31 @@ import { reason, Trouble } from "./trouble.mjs";
  * @property {string} requirements the file of pins: every package, since none brings its own
  * @property {string} imports what must be importable in the end
  * @property {number} bytes the disk space that making it takes
+ * @property {string} [parent] the folder it lies in; the user's cache if not given
  * @property {(folder: string) => void} [trim] takes away what is not needed, before the imports are tried
  */
 
 /**
- * The Python of an environment, which is made first where it is not there yet: in the user's cache, under a name that
- * follows from its pins. It takes its place whole or not at all.
+ * The Python of an environment, which is made first where it is not there yet, under a name that follows from its pins. It
+ * takes its place whole or not at all.
  *
  * @param {Environment} environment
  * @param {(line: string) => void} say
  * @returns {Promise<string>}
  * @throws {Trouble} in a sentence why it cannot be made
  */
-export async function pythonOf({ name, requirements, imports, bytes, trim }, say) {
+export async function pythonOf({ name, requirements, imports, bytes, parent, trim }, say) {
   const base = basePython();
   const pins = readFileSync(requirements);
   const key = createHash("sha256").update(pins).update(base.version).digest("hex").slice(0, 16);
-  const folder = join(dirname(place("cpu").folder), `${name}-${key}`);
+  const folder = join(parent ?? dirname(place("cpu").folder), `${name}-${key}`);
   const python = join(folder, "bin", "python");
   if (existsSync(python)) return python;
-  const parent = dirname(folder);
-  mkdirSync(parent, { recursive: true });
-  await withLock(join(parent, `${basename(name)}.lock`), say, async () => {
+  const around = dirname(folder);
+  mkdirSync(around, { recursive: true });
+  await withLock(join(around, `${basename(name)}.lock`), say, async () => {
     if (existsSync(python)) return;
-    checkSpace(parent, bytes);
+    checkSpace(around, bytes);
     say(`making the ${basename(name)} environment in ${folder} (minutes, once)`);
     const partial = `${folder}.partial`;
     const inside = join(partial, "bin", "python");
