@@ -73,8 +73,16 @@ const recipe = z.strictObject({
 });
 const alone = recipe.omit({ distillation: true });
 
-/** The recipe that the options say. */
-export function recipeOf(given: z.output<typeof recipe> | z.output<typeof alone>): Recipe {
+/** How weights are trained, as a user says it. */
+export type RecipeOptions = z.input<typeof recipe>;
+
+/**
+ * The recipe that the options say.
+ *
+ * @throws AutoqnnError `bad-option` that names the option, what was expected and what came.
+ */
+export function recipeOf(options: RecipeOptions | undefined): Recipe {
+  const given = checked(recipe, options, "recipe");
   const { optimizer: chosen, weightDecay, ...rest } = given;
   const sgd = chosen === "sgd" ? SGD : chosen;
   const optimizer: Optimizer = sgd === "adam" ? { ...ADAM, weightDecay } : { ...sgd, weightDecay };

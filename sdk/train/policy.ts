@@ -19,6 +19,16 @@ export interface Mix {
   readonly active?: tf.Tensor1D;
 }
 
+/** What a quantizer that is no staircase of a scheme makes of a node's values. */
+export interface OwnQuantized {
+  readonly y: tf.Tensor;
+  /** Parameters that follow the values without a gradient, by name: their next values, taken over in training alone. */
+  readonly moved?: TensorMap;
+}
+
+/** A traced function of a node's values and of the policy's parameters, differentiable by both as its method says. */
+export type OwnQuantizer = (x: tf.Tensor, parameters: TensorMap) => OwnQuantized;
+
 /**
  * What stands at the nodes while a stage trains, and which parameters decide it. Each stage is a policy; the loop knows
  * nothing else of it.
@@ -26,6 +36,8 @@ export interface Mix {
 export interface Policy {
   /** The candidates at `node`, in the order of `mix(...).p`. None: the node stays in floating point. */
   candidates(node: QuantizingNode): readonly Candidate[];
+  /** A quantizer of the policy's own, in the place of candidates: for methods that are not staircases of schemes. */
+  quantizer?(node: QuantizingNode): OwnQuantizer | undefined;
   /** Initial values of the policy's own trained parameters, for example theta. */
   readonly parameters: Readonly<Record<string, HostTensor>>;
   /** The mixture at every node, a traced function of the parameters and of this step's controls. */

@@ -59,11 +59,12 @@ export const variablesOfMoments = (key: string): { mean: string; variance: strin
 /** What a forward pass leaves besides its outputs. */
 interface Seen {
   readonly statistics: TensorMap;
+  readonly parameters: TensorMap;
   readonly updates: TensorMap;
   readonly moments: TensorMap;
 }
 
-const nothingSeen = (): Seen => ({ statistics: {}, updates: {}, moments: {} });
+const nothingSeen = (): Seen => ({ statistics: {}, parameters: {}, updates: {}, moments: {} });
 
 /** Makes the program of `policy` on `graph`. `signed` says of each node whether its values may be negative. */
 export function program(
@@ -113,6 +114,13 @@ export function program(
       logits: true,
       ...(inputs["control/seed"] && { seed: inputs["control/seed"] }),
       quantize: (node, x) => {
+        const own = policy.quantizer?.(node);
+        if (own) {
+          const { y, moved = {} } = own(x, under(inputs, "parameter/"));
+          // A layer would let go of what is made inside its call.
+          for (const [name, value] of Object.entries(moved)) seen.parameters[name] = tf.keep(value);
+          return y;
+        }
         const quantizer = quantizers.get(node.id);
         const mix = mixes[node.id];
         if (!quantizer || !mix) return x;
@@ -169,7 +177,7 @@ export function program(
         const loss = classification(logits, inputs);
         const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
         Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs.y!) });
-        for (const kept of [parts, seen.statistics, seen.updates])
+        for (const kept of [parts, seen.statistics, seen.parameters, seen.updates])
           for (const t of Object.values(kept)) tf.keep(t);
         return tf.add(loss, penalty) as tf.Scalar;
       };
@@ -203,6 +211,7 @@ export function program(
       }
       if (keys.some((key) => key.startsWith("variable/"))) {
         Object.assign(outputs, prefixed("statistics/", seen.statistics), prefixed("variable/", seen.updates));
+        Object.assign(outputs, prefixed("parameter/", seen.parameters));
       }
       return outputs;
     },

@@ -1,0 +1,100 @@
+import { engine, quantizedGraph, type tf } from "../../sdk/index.js";
+import { type RecipeOptions, recipeOf } from "../../sdk/options.js";
+import { measure } from "../../sdk/staircase/schemes.js";
+import { calibrate } from "../../sdk/train/calibrate.js";
+import { checkedSource, type Data } from "../../sdk/train/data.js";
+import { evaluate } from "../../sdk/train/evaluate.js";
+import { train, type Watch } from "../../sdk/train/loop.js";
+import { ending } from "../../sdk/train/recipe.js";
+import { reestimate } from "../../sdk/train/reestimate.js";
+import type { History, Score } from "../../sdk/train/run.js";
+import {
+  modelShape,
+  openWorkbench,
+  stageOf,
+  validate,
+  watchOf,
+  weightUpdates,
+} from "../../sdk/train/workbench.js";
+import { lsq } from "./lsq.js";
+import { type Baseline, fitted } from "./rule.js";
+
+/** The protocol that a baseline keeps: that of the fine-tune of every plan. */
+export interface BaselineOptions extends Watch {
+  readonly data: Data;
+  readonly seed: number;
+  /** Of every weight and every input that is quantized. */
+  readonly bits: number;
+  /** Of the first and the last layer, where it is not `bits`: of LSQ, since not every method has so many. */
+  readonly firstLast?: number;
+  readonly steps: number;
+  readonly batchSize?: number;
+  /** Of the weights; what a method learns besides moves by Adam at `learned` times it, by default as fast. */
+  readonly learningRate: number;
+  readonly learned?: number;
+  readonly recipe?: RecipeOptions;
+}
+
+export interface BaselineRun {
+  readonly history: History;
+  readonly validation: Score;
+  /** Of the test images, where there are any. */
+  readonly test?: Score;
+  /** Bytes of all weight codes. */
+  readonly bytes: number;
+}
+
+/** Batches from which ranges, and at the end moving averages, are taken; those of a plan. */
+const CALIBRATION = 8;
+const REESTIMATE = 100;
+
+/**
+ * Trains a network under a method of the literature with the loop, the data, the recipe and the ending of every plan:
+ * quantizers at the same nodes, weights and what the method learns moved together, moving averages re-estimated at the end.
+ *
+ * @param model a trained network; it is left as it is
+ */
+export async function trainBaseline(
+  model: tf.LayersModel,
+  baseline: Baseline,
+  options: BaselineOptions,
+): Promise<BaselineRun> {
+  const { data, seed, bits, firstLast, steps, batchSize = 128, learningRate, learned = 1 } = options;
+  const recipe = recipeOf(options.recipe);
+  const graph = quantizedGraph(model);
+  const bench = await openWorkbench(await engine(), graph, data, { seed, batchSize, recipe });
+  const common = { batchSize, seed };
+  const start = await calibrate(bench.engine, graph, bench.train, { ...common, batches: CALIBRATION });
+  const weights = graph.nodes.filter((node) => node.kind === "weight");
+  const statistics = Object.fromEntries(
+    weights.map(({ id }) => [id, measure(start.variables[id]!.data as Float32Array)]),
+  );
+  const ends = new Set([weights.at(0)!.layer, weights.at(-1)!.layer]);
+  const at = ({ layer }: { layer: string }) =>
+    firstLast && ends.has(layer) ? { baseline: lsq, bits: firstLast } : { baseline, bits };
+  const { policy, learned: keys } = fitted(graph, start, statistics, at);
+  const schedule = ending(recipe, learningRate);
+  const updates = [
+    ...weightUpdates(bench, schedule, false),
+    ...keys.map((parameters) => ({
+      parameters,
+      schedule: { ...schedule, peak: schedule.peak * learned },
+    })),
+  ];
+  const stage = stageOf(bench, baseline.name, start, policy, [{ updates, source: bench.train }], steps);
+  const trained = await train(stage, watchOf(bench, options));
+  const ended = { ...policy, parameters: trained.parameters };
+  const settings = { ...common, batches: REESTIMATE };
+  const snapshot = await reestimate(bench.engine, graph, trained.snapshot, ended, bench.train, settings);
+  const examples = data.test && (await checkedSource("test", data.test, modelShape(graph)));
+  return {
+    history: trained.history,
+    validation: await validate(bench, snapshot, ended),
+    ...(examples && {
+      test: await evaluate({
+        ...{ engine: bench.engine, graph, snapshot, policy: ended, source: examples, batchSize: 500 },
+      }),
+    }),
+    bytes: Math.ceil(weights.reduce((sum, node) => sum + node.elements * at(node).bits, 0) / 8),
+  };
+}
