@@ -11,12 +11,15 @@ export interface Column<R> {
   value(row: R): Cell;
 }
 
-/** A table ready to be printed: all text, numbers already formatted. Columns that hold numbers align to the right. */
+/** A table ready to be printed. Columns that hold numbers align to the right. */
 export interface Table {
   readonly header: readonly string[];
   readonly numeric: readonly boolean[];
   readonly wraps: readonly boolean[];
+  /** As text, numbers formatted. */
   readonly rows: readonly (readonly string[])[];
+  /** As they were given, numbers in full. */
+  readonly cells: readonly (readonly Cell[])[];
 }
 
 /**
@@ -38,6 +41,7 @@ export function table<R>(rows: readonly R[], columns: readonly Column<R>[]): Tab
     numeric: columns.map((_, i) => cells.some((row) => typeof row[i] === "number")),
     wraps: columns.map(({ wraps }) => wraps ?? false),
     rows: cells.map((row) => row.map((cell, i) => format(cell, columns[i]!.digits))),
+    cells,
   };
 }
 
@@ -83,12 +87,72 @@ function wrapped(text: string, limit: number): string[] {
 /** A Markdown table. */
 export function asMarkdown({ header, numeric, rows }: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const safe = (cells: readonly string[]): string[] => cells.map((cell) => cell.replaceAll("|", "\\|"));
+  const safe = (cells: readonly string[]): string[] =>
+    cells.map((cell) => cell.replace(/[\\|*`<]/g, "\\$&").replace(/\s+/g, " "));
   return [
     line(safe(header)),
     line(numeric.map((right) => (right ? "---:" : "---"))),
     ...rows.map((row) => line(safe(row))),
   ].join("\n");
+}
+
+/**
+ * Comma-separated values as RFC 4180 has them: lines end in CR LF, fields with a comma, a quote or a line break stand in
+ * quotes. Numbers are in full, with a point and without separators, for other programs to read.
+ */
+export function asCsv({ header, cells }: Table): string {
+  const field = (cell: Cell): string => {
+    const text = String(cell ?? "");
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [header, ...cells].map((row) => `${row.map(field).join(",")}\r\n`).join("");
+}
+
+/** A LaTeX table with the rules of the package booktabs. */
+export function asLatex({ header, numeric, rows }: Table): string {
+  const line = (cells: readonly string[]): string => `${cells.map(escapeLatex).join(" & ")} \\\\`;
+  return [
+    `\\begin{tabular}{${numeric.map((right) => (right ? "r" : "l")).join("")}}`,
+    "\\toprule",
+    line(header),
+    "\\midrule",
+    ...rows.map(line),
+    "\\bottomrule",
+    "\\end{tabular}",
+    "",
+  ].join("\n");
+}
+
+const LATEX: Readonly<Record<string, string>> = {
+  "\\": "\\textbackslash{}",
+  "~": "\\textasciitilde{}",
+  "^": "\\textasciicircum{}",
+  "<": "\\textless{}",
+  ">": "\\textgreater{}",
+  "|": "\\textbar{}",
+  "×": "$\\times$",
+  "±": "$\\pm$",
+  "−": "$-$",
+};
+
+function escapeLatex(text: string): string {
+  return text.replace(/[\\~^<>|×±−#$%&_{}[\]]/g, (character) => {
+    // A bracket after a line's end would be read as its argument.
+    if (character === "[" || character === "]") return `{${character}}`;
+    return LATEX[character] ?? `\\${character}`;
+  });
+}
+
+/**
+ * The rows as plain objects by title, numbers in full, as data frames take them: `new dfd.DataFrame(asRecords(table))`. A
+ * title that stands more than once is numbered.
+ */
+export function asRecords({ header, cells }: Table): Record<string, Cell>[] {
+  const names = header.map((title, i) => {
+    const before = header.slice(0, i).filter((other) => other === title).length;
+    return before === 0 ? title : `${title} ${before + 1}`;
+  });
+  return cells.map((row) => Object.fromEntries(names.map((name, i) => [name, row[i]])));
 }
 
 /** An HTML table; cells of numbers have the class "number". */
