@@ -1,4 +1,4 @@
-import { engine, quantizedGraph, type tf } from "../../sdk/index.js";
+import { engine, type QuantizingNode, quantizedGraph, type tf } from "../../sdk/index.js";
 import { type RecipeOptions, recipeOf } from "../../sdk/options.js";
 import { measure } from "../../sdk/staircase/schemes.js";
 import { calibrate } from "../../sdk/train/calibrate.js";
@@ -42,6 +42,8 @@ export interface BaselineRun {
   readonly test?: Score;
   /** Bytes of all weight codes. */
   readonly bytes: number;
+  /** Mean bitwidth of weights, and of input values. */
+  readonly averageBits: { readonly weights: number; readonly activations: number };
 }
 
 /** Batches from which ranges, and at the end moving averages, are taken; those of a plan. */
@@ -95,6 +97,21 @@ export async function trainBaseline(
         ...{ engine: bench.engine, graph, snapshot, policy: ended, source: examples, batchSize: 500 },
       }),
     }),
+    averageBits: {
+      weights: meanBits(weights, at),
+      activations: meanBits(
+        graph.nodes.filter((node) => node.kind === "input"),
+        at,
+      ),
+    },
     bytes: Math.ceil(weights.reduce((sum, node) => sum + node.elements * at(node).bits, 0) / 8),
   };
+}
+
+function meanBits(
+  nodes: readonly QuantizingNode[],
+  at: (node: QuantizingNode) => { readonly bits: number },
+): number {
+  const count = nodes.reduce((sum, { elements }) => sum + elements, 0);
+  return nodes.reduce((sum, node) => sum + at(node).bits * node.elements, 0) / count;
 }

@@ -2,12 +2,12 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { datasets, engine, pretrain, score, type tf } from "../../sdk/index.js";
-import { floatingNetwork } from "../models/floating.js";
-import { METHODS, type Method } from "./methods.js";
+import { floatingNetwork, networkOf } from "../models/floating.js";
+import { METHODS, type Measured, type Method, type Protocol } from "./methods.js";
 
 const HELP = `Compares methods at two bits on Fashion-MNIST under one protocol.
 
-  npx tsx reproduce/bench/accuracy.ts [--network resnet8|resnet20] [--seeds 3] [--steps 938] [--rates 0.003,0.01,0.03]
+  npx tsx reproduce/bench/accuracy.ts [--network resnet8|resnet14|resnet20] [--seeds 3] [--steps 938] [--rates 0.003,0.01,0.03]
                                       [--methods NAME,...] [--shard I/N] [--results DIR] [--out DIR] [--table]
 
 Every method starts from the same floating-point networks, one a seed, and trains for the same steps, searches included.
@@ -17,15 +17,10 @@ spreads them over processes. --table only prints what is there.
 `;
 
 /** What one trained network gave. */
-interface Cell {
+interface Cell extends Measured {
   readonly method: string;
   readonly rate: number;
   readonly seed: number;
-  readonly validation: { readonly loss: number; readonly accuracy: number };
-  readonly test: { readonly loss: number; readonly accuracy: number };
-  readonly bytes: number;
-  readonly bits: { readonly weights: number; readonly activations: number };
-  readonly chosen?: string;
   readonly seconds: number;
 }
 
@@ -44,7 +39,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const NETWORK = options.network === "resnet20" ? "resnet20" : "resnet8";
+const NETWORK = networkOf(options.network);
 const STEPS = Number(options.steps);
 const RATES = options.rates.split(",").map(Number);
 const SEEDS = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
@@ -103,7 +98,7 @@ async function cell(name: string, rate: number, seed: number, method: Method | u
   const model = await floatingNetwork(NETWORK, data, { seed, directory: options.out });
   const begun = performance.now();
   const measured = method
-    ? await quantizedCell(method, model, { data, seed, steps: STEPS, learningRate: rate })
+    ? await method.run(model, { data, seed, steps: STEPS, learningRate: rate })
     : await floatingCell(model, { data, seed, steps: STEPS, learningRate: rate });
   const result: Cell = { method: name, rate, seed, ...measured, seconds: (performance.now() - begun) / 1000 };
   const file = cellFile(name, rate, seed);
@@ -117,28 +112,10 @@ async function cell(name: string, rate: number, seed: number, method: Method | u
   return result;
 }
 
-type Measured = Omit<Cell, "method" | "rate" | "seed" | "seconds">;
-type Given = Parameters<Method["run"]>[1] & {
-  readonly data: Awaited<ReturnType<typeof datasets.fashionMnist>>;
-};
-
-async function quantizedCell(method: Method, model: tf.LayersModel, given: Given): Promise<Measured> {
-  const quantized = await method.run(model, given);
-  const { sizes, provenance } = quantized;
-  const chosen = provenance.stages.flatMap((stage) => stage.chosen ?? []).join(" + ");
-  return {
-    validation: await quantized.evaluate(given.data.validation),
-    test: await quantized.evaluate(given.data.test),
-    bytes: sizes.packedBytes,
-    bits: sizes.averageBits,
-    ...(chosen && { chosen }),
-  };
-}
-
 /** Floating point trained on for as many steps as the others. */
 async function floatingCell(
   model: tf.LayersModel,
-  { data, seed, steps, learningRate }: Given,
+  { data, seed, steps, learningRate }: Protocol,
 ): Promise<Measured> {
   await pretrain(model, data, { seed, steps, learningRate });
   return {

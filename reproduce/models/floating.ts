@@ -1,9 +1,15 @@
 import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Data, models, pretrain, type tf } from "../../sdk/index.js";
-import { resnet8, resnet20 } from "./resnet.js";
+import { resnet8, resnet14, resnet20 } from "./resnet.js";
 
-const NETWORKS = { resnet8, resnet20 } as const;
+const NETWORKS = { resnet8, resnet14, resnet20 } as const;
+
+/** @throws Error for a name that is none of a network */
+export function networkOf(name: string): keyof typeof NETWORKS {
+  if (Object.hasOwn(NETWORKS, name)) return name as keyof typeof NETWORKS;
+  throw new Error(`Expected one of ${Object.keys(NETWORKS).join(", ")}, received "${name}".`);
+}
 
 /** A floating-point start that every method of a comparison shares. */
 export interface FloatingOptions {

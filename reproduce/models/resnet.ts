@@ -21,6 +21,10 @@ export interface ResNetOptions extends NetworkOptions {
 export const resnet8 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
   resnet({ stemStride: 2, ...options, blocksPerGroup: 1 });
 
+/** A narrow ResNet14: two blocks per group of 8, 16 and 32 channels, a stem of stride 2; 12 layers between its ends. */
+export const resnet14 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
+  resnet({ stemStride: 2, channels: [8, 16, 32], ...options, blocksPerGroup: 2 });
+
 /** ResNet20: three blocks per group, 19 convolutions and one dense layer, projections apart. */
 export const resnet20 = (options: Omit<ResNetOptions, "blocksPerGroup">): tf.LayersModel =>
   resnet({ ...options, blocksPerGroup: 3 });
