@@ -130,7 +130,7 @@ export const LearnOptions = z.strictObject({
   start: z.number().min(1).max(8).default(3),
   trialSteps: count.optional(),
   roundings: z
-    .array(z.enum(["control", "gamma 1", "gamma 2"]))
+    .array(z.enum(["control", "gamma 1", "gamma 2", "sensitivity"]))
     .min(1)
     .default(["control", "gamma 1", "gamma 2"]),
   learningRate: z.strictObject({ weights: rate.default(3e-3), bits: rate.default(0.01) }).prefault({}),

@@ -7,7 +7,7 @@ import { type Option, type Point, within } from "./points.js";
 /** Whole bitwidths, and how they were found. */
 export interface Allocation {
   readonly bits: Readonly<Record<string, number>>;
-  /** sum_i 4^(gamma * b_i - k_i) at the result. */
+  /** The sum that was minimised, at the result. */
   readonly objective: number;
   /** Nodes whose bitwidth the objective leaves open, and the rule for ties decided. */
   readonly ties: readonly string[];
@@ -16,15 +16,21 @@ export interface Allocation {
 /** Objectives that differ by less than this part of the avoidable cost count as equal. */
 const TIE = 1e-7;
 
+/** What whole bitwidths are to be near to: learned real ones b_i by node id, or a cost of one's own of each. */
+export type Aim =
+  | { readonly target: Readonly<Record<string, number>>; readonly gamma: number }
+  /** Not negative, and nowhere rising with the bits. */
+  | { readonly cost: (node: string, bits: number) => number };
+
 /**
  * Whole bitwidths k for learned real bitwidths b: minimises sum_i 4^(gamma * b_i - k_i), the squared quantization error that
- * each bit quarters, not weighted by size, subject to every limit of the budget exactly, by integer program.
+ * each bit quarters, not weighted by size, or a sum of costs that the caller gives, subject to every limit of the budget
+ * exactly, by integer program.
  *
  * Where several allocations are equally good, the nodes are gone through in the order of the graph (execution order, the
  * weights of a layer before its inputs) and each gets the most bits that an equally good allocation gives it; `ties` names
  * the nodes where that decided.
  *
- * @param target b_i by node id
  * @param choices allowed bitwidths by node id, ascending
  * @throws AutoqnnError `infeasible-budget`, see `reach`; `bad-option` for a node without a target.
  * @example
@@ -33,27 +39,12 @@ const TIE = 1e-7;
 export async function allocate({
   graph,
   choices,
-  target,
-  gamma,
   budget,
-}: {
-  graph: QuantizedGraph;
-  choices: Choices;
-  target: Readonly<Record<string, number>>;
-  gamma: number;
-  budget: Budget;
-}): Promise<Allocation> {
+  ...aim
+}: { graph: QuantizedGraph; choices: Choices; budget: Budget } & Aim): Promise<Allocation> {
   reach(budget, graph, choices);
-  for (const { id } of graph.nodes) {
-    if (Number.isFinite(target[id])) continue;
-    throw new AutoqnnError(
-      "bad-option",
-      `Expected a real bitwidth for every node in target, received ${target[id]} at "${id}".`,
-      "Give one number per node id; equal numbers let the budget alone decide.",
-    );
-  }
+  const cost = "cost" in aim ? aim.cost : quartering(graph, aim);
   const limits = rows(budget, graph);
-  const cost = (node: string, bits: number): number => 4 ** (gamma * target[node]! - bits);
   const nodes = graph.nodes.map(({ id }, n) =>
     choices[id]!.map((bits, c) => ({
       node: id,
@@ -79,6 +70,22 @@ export async function allocate({
     objective,
     ties: graph.nodes.map(({ id }) => id).filter((id) => open.has(id)),
   });
+}
+
+/** The squared quantization error 4^(gamma * b_i - k_i), which each bit quarters. */
+function quartering(
+  graph: QuantizedGraph,
+  { target, gamma }: { target: Readonly<Record<string, number>>; gamma: number },
+): (node: string, bits: number) => number {
+  for (const { id } of graph.nodes) {
+    if (Number.isFinite(target[id])) continue;
+    throw new AutoqnnError(
+      "bad-option",
+      `Expected a real bitwidth for every node in target, received ${target[id]} at "${id}".`,
+      "Give one number per node id; equal numbers let the budget alone decide.",
+    );
+  }
+  return (node, bits) => 4 ** (gamma * target[node]! - bits);
 }
 
 /** The nodes in groups that no limit connects, each with its limits: a limit on weights says nothing of inputs. */

@@ -1,9 +1,10 @@
-import { allocate } from "../graph/allocate.js";
+import { type Allocation, allocate } from "../graph/allocate.js";
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import { type Trained, train, type Watch } from "../train/loop.js";
 import { searching } from "../train/recipe.js";
 import type { Arm, LearnRun } from "../train/run.js";
+import { measureSensitivity } from "../train/sensitivity.js";
 import type { Snapshot } from "../train/snapshot.js";
 import { type Contender, rank } from "../train/trial.js";
 import {
@@ -16,6 +17,7 @@ import {
   weightUpdates,
 } from "../train/workbench.js";
 import { type Learning, learning } from "./learn.js";
+import { measuredAim } from "./measured.js";
 
 /** Options of the stage, checked and complete. */
 export interface LearnStageOptions extends Length {
@@ -26,16 +28,28 @@ export interface LearnStageOptions extends Length {
   readonly start: number;
   /** Steps of the short fine-tune by which the ways of rounding are compared. */
   readonly trialSteps?: number | undefined;
-  /** Which ways of rounding are tried. With "control" alone nothing is learned: the search-free baseline. */
+  /**
+   * Which ways of rounding are tried. With none that rounds learned bitwidths ("gamma 1", "gamma 2") nothing is learned: the
+   * search-free baseline "control", and the bits that a table of sensitivity measured around it gives.
+   */
   readonly roundings: readonly Arm["name"][];
   readonly learningRate: { readonly weights: number; readonly bits: number };
 }
+
+type Watched = { [K in keyof Watch]?: Watch[K] | undefined };
 
 /** Bitwidths that a way of rounding gives, and what then stands at the nodes. */
 interface Rounding extends Contender<Arm["name"]> {
   readonly bits: Readonly<Record<string, number>>;
   readonly ties: readonly string[];
 }
+
+/** The ways of rounding in the order in which they are tried, and those that round what was learned. */
+const ARMS = ["control", "gamma 1", "gamma 2", "sensitivity"] as const;
+const LEARNED: readonly Arm["name"][] = ["gamma 1", "gamma 2"];
+
+/** Held-out examples on which the way "sensitivity" measures each node. */
+const EXAMPLES = 1500;
 
 const EPOCHS = 1;
 
@@ -48,13 +62,14 @@ const TRIAL_SHARE = 0.25;
  *
  * The rounding minimises sum_i 4^(gamma b_i - k_i) over integers k within the budgets. Three ways are tried by a short
  * fine-tune each, and the least validation loss wins: gamma 1, gamma 2 (which undoes that the optimizer holds the b close
- * together), and the control that ignores what was learned and takes all b equal.
+ * together), and the control that ignores what was learned and takes all b equal. By option a fourth is tried: the bits that
+ * lose least by a table of sensitivity, measured with one bit more and one less at each node of the control.
  */
 export async function learnStage(
   bench: Workbench,
   start: Snapshot,
   schemes: Readonly<Record<string, SchemeName>>,
-  options: LearnStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
+  options: LearnStageOptions & Watched,
 ): Promise<LearnRun> {
   const { budget, bits, learningRate } = options;
   const found = learning(bench.graph, start.signed, schemes, {
@@ -65,12 +80,12 @@ export async function learnStage(
     warmup: bench.recipe.warmup,
   });
   const steps = stepsOf(bench, options, EPOCHS);
-  const { snapshot, parameters, history } = options.roundings.every((name) => name === "control")
+  const { snapshot, parameters, history } = options.roundings.every((name) => !LEARNED.includes(name))
     ? nothingLearned(start, found)
     : await learn(bench, start, found, steps, options);
   const learned = found.bits(parameters.bits!.data as Float32Array);
 
-  const tried = await rank(bench, snapshot, await roundings(bench, found, options, learned), {
+  const tried = await rank(bench, snapshot, await roundings(bench, snapshot, found, options, learned), {
     steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
     peak: learningRate.weights / 2,
     watch: watchOf(bench, options),
@@ -102,7 +117,7 @@ function learn(
   start: Snapshot,
   { policy, update }: Learning,
   steps: number,
-  options: LearnStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
+  options: LearnStageOptions & Watched,
 ): Promise<Trained> {
   const weights = weightUpdates(bench, searching(bench.recipe, options.learningRate.weights));
   const updates = [...weights, update];
@@ -118,19 +133,30 @@ function nothingLearned(snapshot: Snapshot, { policy: { parameters } }: Learning
 /** The integer bitwidths of every way of rounding; a way that gives the same bits as an earlier one is left out. */
 async function roundings(
   bench: Workbench,
+  snapshot: Snapshot,
   { choices, assignment }: Learning,
-  { budget, roundings: names }: LearnStageOptions,
+  { budget, roundings: names, ...watch }: LearnStageOptions & Watched,
   learned: Readonly<Record<string, number>>,
 ): Promise<Rounding[]> {
+  const { graph } = bench;
   const equal = Object.fromEntries(Object.keys(learned).map((id) => [id, 0]));
-  const ways = [
-    { name: "control", target: equal, gamma: 1 },
-    { name: "gamma 1", target: learned, gamma: 1 },
-    { name: "gamma 2", target: learned, gamma: 2 },
-  ] as const;
+  const control = () => allocate({ graph, choices, budget, target: equal, gamma: 1 });
+  const ways: Record<Arm["name"], () => Promise<Allocation>> = {
+    control,
+    "gamma 1": () => allocate({ graph, choices, budget, target: learned, gamma: 1 }),
+    "gamma 2": () => allocate({ graph, choices, budget, target: learned, gamma: 2 }),
+    sensitivity: async () => {
+      const { bits } = await control();
+      const measured = await measureSensitivity(bench, snapshot, assignment(bits), {
+        ...{ examples: EXAMPLES, labels: "soft", bits: [1, -1] },
+        ...watchOf(bench, watch),
+      });
+      return allocate({ graph, budget, ...measuredAim(measured, choices) });
+    },
+  };
   const found: Rounding[] = [];
-  for (const { name, target, gamma } of ways.filter((way) => names.includes(way.name))) {
-    const { bits, ties } = await allocate({ graph: bench.graph, choices, target, gamma, budget });
+  for (const name of ARMS.filter((arm) => names.includes(arm))) {
+    const { bits, ties } = await ways[name]();
     const known = found.some((other) =>
       Object.entries(bits).every(([id, value]) => other.bits[id] === value),
     );

@@ -23,7 +23,7 @@ export async function drawn(
   const batchSize = Math.ceil(examples / Math.ceil(examples / BATCH));
   const floating = await uncalibrated(graph);
   const { logits } = program(graph, FLOATING, floating.signed);
-  const step = engine.compile("soft labels", (inputs) => ({ y: tf.softmax(logits(inputs)) }));
+  const step = engine.compile("soft labels", (inputs) => ({ y: tf.softmax(logits(inputs, "running")) }));
   const state = stateOf(graph, floating, FLOATING);
   let missing = examples;
   try {

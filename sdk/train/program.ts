@@ -32,9 +32,12 @@ export const isAveraged = (group: string): boolean => group === "weights" || gro
 export interface Program {
   /** Inputs: the state, `x`, `y`, controls. Outputs: the state entries that changed, `loss`, `penalty`, `correct`. */
   update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
-  /** What the network says of `x`, [n, classes], as it is evaluated: running statistics, frozen. */
-  readonly logits: (inputs: TensorMap) => tf.Tensor;
-  /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct` of these logits. */
+  /**
+   * What the network says of `x`, [n, classes], quantizers frozen and dropout off: batch normalization by its running moments,
+   * as it is evaluated, or by those of the batch, as if they had been re-estimated.
+   */
+  readonly logits: (inputs: TensorMap, moments: "running" | "batch") => tf.Tensor;
+  /** Inputs: the state, `x`, `y`, controls. Outputs: summed `loss` and `correct`, by running moments. */
   readonly evaluate: (inputs: TensorMap) => TensorMap;
   /**
    * Inputs: the state, `x`. Outputs, for every call k of a batch normalization under `momentsKey`: [3, channels], the mean and
@@ -164,7 +167,8 @@ export function program(
     return tf.add(tf.mul(labelled, 1 - weight), tf.mul(taught, weight));
   };
 
-  const evaluated = (inputs: TensorMap): tf.Tensor => forward(inputs, "evaluate", nothingSeen());
+  const logits = (inputs: TensorMap, moments: "running" | "batch"): tf.Tensor =>
+    forward(inputs, moments === "running" ? "evaluate" : "measure", nothingSeen());
 
   return {
     update: (groups) => (inputs) => {
@@ -216,14 +220,14 @@ export function program(
       return outputs;
     },
 
-    logits: evaluated,
+    logits,
 
     evaluate: (inputs) => {
-      const logits = evaluated(inputs);
-      const count = logits.shape[0]!;
+      const said = logits(inputs, "running");
+      const count = said.shape[0]!;
       return {
-        loss: tf.mul(crossEntropy(logits, inputs.y!), count),
-        correct: countCorrect(logits, inputs.y!),
+        loss: tf.mul(crossEntropy(said, inputs.y!), count),
+        correct: countCorrect(said, inputs.y!),
       };
     },
 

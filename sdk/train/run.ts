@@ -57,7 +57,7 @@ export interface SearchRun extends StageRun {
 
 /** One way to round learned bitwidths to integers, tried by a short fine-tune. */
 export interface Arm {
-  readonly name: "gamma 1" | "gamma 2" | "control";
+  readonly name: "gamma 1" | "gamma 2" | "control" | "sensitivity";
   readonly bits: Readonly<Record<string, number>>;
   readonly ties: readonly string[];
   readonly validation?: Score;

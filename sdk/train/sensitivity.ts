@@ -57,6 +57,9 @@ const [LEAST, MOST] = [1, 8];
  * Measures how the loss changes when one node's bitwidth does, its scheme kept where it has that bitwidth and its staircase
  * laid out anew; nothing is trained. The examples are drawn from the held-out data by the plan's seed.
  *
+ * Batch normalization goes by the moments of each batch of examples, changed network or not: another bitwidth changes the
+ * scale of what a layer gives, which re-estimated averages take back, and which would otherwise be counted as harm.
+ *
  * Soft labels are those of the floating-point network: the loss against them varies less than against the true ones. It
  * remains a loss: a distance from the output of the unchanged network would count harmless changes as harm.
  *
@@ -76,7 +79,7 @@ export async function measureSensitivity(
   const { logits } = program(graph, policy, snapshot.signed);
   const batches = await drawn(bench, examples, labels);
   const step = engine.compile("sensitivity", (inputs) => {
-    const said = logits(inputs);
+    const said = logits(inputs, "batch");
     return { losses: crossEntropies(said, inputs.y!), correct: countCorrect(said, inputs.y!) };
   });
   const state = stateOf(graph, snapshot, policy);

@@ -214,3 +214,18 @@ test("what a stage ended with can be asked for the worth of its bits, under its 
   expect(String(prices)).toMatch(/one more bit at[\s\S]*one\/kernel/);
   await expect(learned.sensitivity({ examples: 0 })).rejects.toMatchObject({ code: "bad-option" });
 });
+
+test("bitwidths can be rounded by measured sensitivity alone, within the budget and without learning", async () => {
+  const run = await autoqnn(model, options)
+    .learnPrecision({ steps: 6, budget: { modelSize: 200 }, roundings: ["sensitivity"] })
+    .run();
+  expect(run.history.steps).toBe(0);
+  expect(run.chosen).toBe("sensitivity");
+  const { nodes } = run.graph;
+  const size = nodes.reduce((sum, { id, kind, elements }) => {
+    return sum + (kind === "weight" ? elements * run.assignment[id]!.bits : 0);
+  }, 0);
+  expect(size).toBeLessThanOrEqual(1600);
+  // A limit on weights says nothing of inputs: they keep all the bits there are.
+  for (const { id, kind } of nodes) if (kind === "input") expect(run.assignment[id]!.bits).toBe(8);
+});
