@@ -103,6 +103,7 @@ export const PlanOptions = z.strictObject({
   pin: z
     .record(z.string(), z.strictObject({ scheme: pinned.exactOptional(), bits: bitwidth.exactOptional() }))
     .default({}),
+  perChannel: z.boolean().default(false),
   quantizeInput: z.boolean().default(false),
   recurrentState: z.boolean().default(false),
   attentionProducts: z.boolean().default(false),

@@ -1,3 +1,4 @@
+import { channelAxes } from "../graph/channels.js";
 import type { Leaf } from "../model/bypass.js";
 import { type Config, isConfig } from "../model/config.js";
 
@@ -13,22 +14,19 @@ export interface Affine {
   readonly biased: Config;
 }
 
-type Row = Pick<Affine, "kernel" | "axes">;
-
-const ROWS: Readonly<Record<string, Row>> = {
-  Dense: { kernel: "kernel", axes: [-1] },
-  Conv1D: { kernel: "kernel", axes: [-1] },
-  Conv2D: { kernel: "kernel", axes: [-1] },
-  Conv3D: { kernel: "kernel", axes: [-1] },
-  // Of a transposed convolution the last axis is the input.
-  Conv1DTranspose: { kernel: "kernel", axes: [-2] },
-  Conv2DTranspose: { kernel: "kernel", axes: [-2] },
-  Conv3DTranspose: { kernel: "kernel", axes: [-2] },
-  // Output channel c m + i is the i-th of the m that input channel c makes.
-  DepthwiseConv1D: { kernel: "depthwise_kernel", axes: [-2, -1] },
-  DepthwiseConv2D: { kernel: "depthwise_kernel", axes: [-2, -1] },
-  SeparableConv1D: { kernel: "pointwise_kernel", axes: [-1] },
-  SeparableConv2D: { kernel: "pointwise_kernel", axes: [-1] },
+/** The weight of each class that is the kernel of such a layer; its axes are those of `channelAxes`. */
+const KERNELS: Readonly<Record<string, string>> = {
+  Dense: "kernel",
+  Conv1D: "kernel",
+  Conv2D: "kernel",
+  Conv3D: "kernel",
+  Conv1DTranspose: "kernel",
+  Conv2DTranspose: "kernel",
+  Conv3DTranspose: "kernel",
+  DepthwiseConv1D: "depthwise_kernel",
+  DepthwiseConv2D: "depthwise_kernel",
+  SeparableConv1D: "pointwise_kernel",
+  SeparableConv2D: "pointwise_kernel",
 };
 
 /**
@@ -46,11 +44,11 @@ export function affine(name: string, leaf: Leaf, rank: number, axis: number): Af
     const found = einsum(config, fromLast) ?? other;
     return activation === "linear" ? found : between;
   }
-  const row = ROWS[className];
-  if (!row) return `it follows ${className} "${name}", which has no kernel to fold into`;
+  const kernel = KERNELS[className];
+  if (kernel === undefined) return `it follows ${className} "${name}", which has no kernel to fold into`;
   if (activation !== "linear") return between;
   if (fromLast !== (config.data_format === "channels_first" ? 1 - rank : -1)) return other;
-  return { ...row, bias: -1, biased: { use_bias: true } };
+  return { kernel, axes: channelAxes(className, kernel)!, bias: -1, biased: { use_bias: true } };
 }
 
 /** EinsumDense along the label at `fromLast` of its result, when that is one of the kernel's and, if there is a bias, of the bias. */

@@ -62,6 +62,7 @@ const provenance = z.object({
  * Thresholds and levels are float32, written as the shortest decimals that round to them. `offset` of a weight node counts
  * bits of `packed.bin`, that of a floating variable counts values of `floating.bin`. `factor` of a weight node: its values
  * are levels times a factor each, whose shape broadcasts to the node's; factors lie behind the variables in `floating.bin`.
+ * `channelAxes`: the axes that number the channels of a weight that was quantized with a scale for each.
  */
 export const manifest = z.object({
   format: z.literal("autoqnn"),
@@ -77,6 +78,7 @@ export const manifest = z.object({
       levels: z.array(z.number()).min(1),
       offset: whole.optional(),
       factor: z.object({ shape, offset: whole }).optional(),
+      channelAxes: z.array(z.number().int().negative()).optional(),
     }),
   ),
   floating: z.array(

@@ -4,6 +4,7 @@ import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import { memory } from "../graph/memory.js";
 import { totals } from "../graph/totals.js";
 import { topologyOf } from "../model/topology/topology.js";
+import { channelFactors, channelShape, dividedByChannel } from "../staircase/channels.js";
 import { fit, isFrozen, measure } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import type { Assignment, Candidate } from "../train/policy.js";
@@ -11,6 +12,7 @@ import { rangeOf } from "../train/program.js";
 import type { HostTensor, Snapshot } from "../train/snapshot.js";
 import { type Artifact, decimals, type Manifest, type Provenance, sha256, VERSION } from "./artifact.js";
 import { type Packable, unfolded } from "./fold.js";
+import { multiplied } from "./multiplied.js";
 import { pack } from "./pack.js";
 import { QuantizedModel } from "./quantizedModel.js";
 
@@ -40,12 +42,15 @@ export function generate(
   }
   const chosen = graph.nodes.flatMap((node) => {
     const candidate = assignment[node.id];
-    return candidate ? [{ node, candidate, staircase: staircaseOf(node, candidate, snapshot) }] : [];
+    if (!candidate) return [];
+    const values = node.kind === "weight" ? valuesAt(node, snapshot) : undefined;
+    return [{ node, candidate, values, staircase: staircaseOf(node, candidate, snapshot, values) }];
   });
-  const { floating, bytes, factors } = leaveFloating(given, assignment);
+  const multipliers = factorsOf(chosen, given, snapshot);
+  const { floating, bytes, factors } = leaveFloating({ ...given, factors: multipliers }, assignment);
   let offset = 0;
   const nodes = chosen.map(({ node, candidate, staircase }): Manifest["nodes"][number] => {
-    const { id, kind, layer, shape, elements } = node;
+    const { id, kind, layer, shape, elements, channelAxes } = node;
     const start = offset;
     if (kind === "weight") offset += elements * candidate.bits;
     return {
@@ -54,14 +59,12 @@ export function generate(
       ...{ thresholds: decimals(staircase.thresholds), levels: decimals(staircase.levels) },
       ...(kind === "weight" && { offset: start }),
       ...(factors[id] && { factor: factors[id] }),
+      ...(channelAxes && { channelAxes: [...channelAxes] }),
     };
   });
-  const codes = chosen
-    .filter(({ node }) => node.kind === "weight")
-    .map(({ node, candidate, staircase }) => ({
-      bits: candidate.bits,
-      codes: staircase.codes(valueIn(node.id, snapshot).data),
-    }));
+  const codes = chosen.flatMap(({ candidate, staircase, values }) =>
+    values ? [{ bits: candidate.bits, codes: staircase.codes(values) }] : [],
+  );
   const packed = pack(codes);
   const artifact: Artifact = {
     manifest: {
@@ -72,7 +75,7 @@ export function generate(
       floating,
       leftAlone: leftAlone(given.graph, assignment),
       batchNormalizations: [...given.outcomes],
-      sizes: sizes(graph, given, assignment, packed.length, bytes.length),
+      sizes: sizes(graph, { ...given, factors: multipliers }, assignment, packed.length, bytes.length),
       provenance,
       checksums: { packed: sha256(packed), floating: sha256(bytes) },
     },
@@ -82,12 +85,39 @@ export function generate(
   return new QuantizedModel(artifact, given.graph);
 }
 
-function staircaseOf(node: QuantizingNode, { scheme, bits }: Candidate, snapshot: Snapshot): Staircase {
+/** The values of a weight node as its staircase sees them. */
+function valuesAt({ id, channelAxes }: QuantizingNode, snapshot: Snapshot): ArrayLike<number> {
+  const weight = valueIn(id, snapshot);
+  return channelAxes ? dividedByChannel(weight.data, weight.shape, channelAxes) : weight.data;
+}
+
+/** What levels are multiplied with: what a weight was divided by, times what a batch normalization left. */
+function factorsOf(
+  chosen: readonly { readonly node: QuantizingNode }[],
+  { factors }: Packable,
+  snapshot: Snapshot,
+): Packable["factors"] {
+  const own = chosen.flatMap(({ node: { id, channelAxes } }): [string, HostTensor][] => {
+    if (!channelAxes) return [];
+    const { shape, data } = valueIn(id, snapshot);
+    const factor: HostTensor = {
+      shape: channelShape(shape, channelAxes),
+      dtype: "float32",
+      data: channelFactors(data, shape, channelAxes),
+    };
+    return [[id, factors[id] ? multiplied(factor, factors[id]) : factor]];
+  });
+  return { ...factors, ...Object.fromEntries(own) };
+}
+
+function staircaseOf(
+  node: QuantizingNode,
+  { scheme, bits }: Candidate,
+  snapshot: Snapshot,
+  values: ArrayLike<number> | undefined,
+): Staircase {
   const range = rangeOf(node, snapshot.signed[node.id] ?? true);
-  const statistics =
-    node.kind === "weight" && !isFrozen(scheme)
-      ? measure(valueIn(node.id, snapshot).data)
-      : snapshot.statistics[node.id];
+  const statistics = values && !isFrozen(scheme) ? measure(values) : snapshot.statistics[node.id];
   if (!statistics) {
     throw new AutoqnnError(
       "bad-data",

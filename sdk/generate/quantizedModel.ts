@@ -3,6 +3,7 @@ import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import type { LeftAlone, QuantizedGraph } from "../graph/graph.js";
 import { summaryHtml, summaryText } from "../report/summary.js";
+import type { ChannelAxes } from "../staircase/channels.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
 import { checkedSource, type Examples } from "../train/data.js";
@@ -29,10 +30,12 @@ export interface QuantizedNode {
   readonly bits: number;
   readonly staircase: Staircase;
   /**
-   * Of a weight that a batch normalization was folded into: one factor per output channel. Its values are levels times
-   * `values`, whose `shape` broadcasts to the weight's.
+   * Of a weight with a scale per output channel, or that a batch normalization was folded into: one factor per output
+   * channel. Its values are levels times `values`, whose `shape` broadcasts to the weight's.
    */
   readonly factor?: { readonly shape: readonly number[]; readonly values: Float32Array };
+  /** Of a weight with a scale per output channel: the axes that number its channels together, counted from the last, -1. */
+  readonly channelAxes?: ChannelAxes;
 }
 
 export interface EvaluateOptions {
@@ -77,12 +80,13 @@ export class QuantizedModel {
     this.inputs = graph.inputs;
     this.outputs = graph.outputs;
     this.nodes = Object.freeze(
-      nodes.map(({ id, kind, layer, shape, elements, scheme, bits }) => {
+      nodes.map(({ id, kind, layer, shape, elements, scheme, bits, channelAxes }) => {
         const staircase = this.#decoded.staircases[id]!;
         const factor = this.#decoded.factors[id];
         return Object.freeze({
           ...{ id, kind, layer, shape, elements, scheme, bits, staircase },
           ...(factor && { factor: { shape: factor.shape, values: factor.data as Float32Array } }),
+          ...(channelAxes && { channelAxes }),
         });
       }),
     );

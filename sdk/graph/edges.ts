@@ -1,6 +1,7 @@
 import { AutoqnnError } from "../errors.js";
 import { bitsOf } from "../staircase/schemes.js";
 import { type CallInnerEdge, type Calls, callsOf, type Edge } from "./calls.js";
+import { channelAxes } from "./channels.js";
 import type { GraphOptions, LeftAlone, Pin, QuantizingNode } from "./graph.js";
 import { groups } from "./groups.js";
 import { size } from "./macs.js";
@@ -88,7 +89,7 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
   const sort = (
     base: Pick<QuantizingNode, "id" | "kind" | "layer" | "shape">,
     reason: string | undefined,
-    rest: Pick<QuantizingNode, "consumers" | "variable" | "steps">,
+    rest: Pick<QuantizingNode, "consumers" | "variable" | "steps" | "channelAxes">,
   ): void => {
     if (reason) leftAlone.push(Object.freeze({ ...base, reason }));
     else nodes.push({ ...base, elements: size(base.shape), macs: macs.get(base.id) ?? 0, ...rest });
@@ -99,7 +100,11 @@ export function edgesOf(plan: Plan, variables: readonly HeldVariable[], options:
   for (const layer of new Set([...called.keys(), ...variablesAt.keys()])) {
     for (const v of variablesAt.get(layer) ?? []) {
       const base = { id: v.name, kind: "weight" as const, layer, shape: v.shape };
-      const rest = { consumers: consumers.get(v.name) ?? 0, variable: v.name };
+      const axes = options.perChannel && channelAxes(plan.leaves.get(layer)!.getClassName(), v.short);
+      const rest = {
+        ...{ consumers: consumers.get(v.name) ?? 0, variable: v.name },
+        ...(axes && { channelAxes: axes }),
+      };
       sort(base, weightReasons.get(v.name), rest);
     }
     for (const edge of edgesAt.get(layer) ?? []) {

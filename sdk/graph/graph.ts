@@ -1,6 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
+import type { ChannelAxes } from "../staircase/channels.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import type { CallInnerEdge, Edge, GraphTensor, LayerCall } from "./calls.js";
 import type { Assigned } from "./costs.js";
@@ -31,6 +32,8 @@ export interface QuantizingNode {
   readonly steps?: number;
   /** For weight nodes the name of the variable, which is the id. */
   readonly variable?: string;
+  /** Of a weight with a scale per output channel: the axes that number its channels together, counted from the last, -1. */
+  readonly channelAxes?: ChannelAxes;
   /** What the option `pin` fixes here. */
   readonly pin?: Pin;
 }
@@ -55,6 +58,13 @@ export interface GraphOptions {
    * without what layers hold that work value by value: kernels and embeddings.
    */
   readonly minimumRank?: number;
+  /**
+   * Gives every output channel of a weight a scale of its own: its values are divided by the channel's largest magnitude,
+   * all channels share the node's staircase, and what comes out is multiplied back. For weights whose channels differ by
+   * orders of magnitude, such as depthwise kernels into which a batch normalization was folded. It costs a float32 per
+   * channel. Weights of dense, convolution and recurrent layers have channels; others keep one scale. Default false.
+   */
+  readonly perChannel?: boolean;
   /** Also quantize what comes straight from the model's input. Default false: it is 8-bit data already. */
   readonly quantizeInput?: boolean;
   /**

@@ -1,3 +1,4 @@
+import { dividedByChannel } from "../staircase/channels.js";
 import { asHtml, asText, escapeHtml, type Table, table } from "../table.js";
 import type { AnyRun, LearnRun, Score, SearchRun } from "../train/run.js";
 import {
@@ -87,9 +88,10 @@ function figuresOf({
   const last = runs.at(-1);
   const of = (kind: "weight" | "input") => model.nodes.filter((node) => node.kind === kind);
   const values = Object.fromEntries(
-    of("weight").flatMap(({ id }) => {
-      const found = last?.snapshot.variables[id];
-      return found ? [[id, found.data] as const] : [];
+    of("weight").flatMap(({ id, shape, channelAxes }) => {
+      const found = last?.snapshot.variables[id]?.data;
+      if (!found) return [];
+      return [[id, channelAxes ? dividedByChannel(found, shape, channelAxes) : found] as const];
     }),
   );
   const drawn: { section: Section; figure: Figure; of: number }[] = [

@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.js";
 import { statistics } from "../engine/ops.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { STATISTICS } from "../staircase/statistics.js";
+import { divided } from "./channels.js";
 import type { Source } from "./data.js";
 import { pool } from "./pool.js";
 import { type Snapshot, toDevice, toHost } from "./snapshot.js";
@@ -30,7 +31,7 @@ export async function calibrate(
       quantize: (node, x) => {
         if (node.steps) passing.add(node.id, x);
         // A layer would let go of what is made inside its call.
-        else seen[node.id] = tf.keep(statistics(x));
+        else seen[node.id] = tf.keep(statistics(divided(node, x).values));
         return x;
       },
     });

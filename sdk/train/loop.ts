@@ -186,7 +186,7 @@ function stageKey(stage: Stage, initial: Readonly<Record<string, HostTensor>>): 
   return fingerprint(
     { name, steps, batchSize, seed, augment, relaxation, recipe, engine: engine.name, device: engine.device },
     phases.map((phase) => [phase.updates, phase.source.batchesPerEpoch(batchSize, true)]),
-    graph.nodes.map((node) => [node.id, policy.candidates(node)]),
+    graph.nodes.map((node) => [node.id, policy.candidates(node), node.channelAxes]),
     stage.snapshot.signed,
     initial,
   );

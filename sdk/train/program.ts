@@ -6,6 +6,7 @@ import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import type { GradientRule } from "../staircase/gradient.js";
 import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
+import { divided } from "./channels.js";
 import { countCorrect, crossEntropy, divergence } from "./objective.js";
 import { type Optimizer, rowOf } from "./optimizers.js";
 import type { Policy } from "./policy.js";
@@ -129,13 +130,16 @@ export function program(
         if (!quantizer || !mix) return x;
         const ready = repeated.get(node.id);
         if (ready && mode === "train" && !quantizer.frozen) passing.add(node.id, x);
-        const staircase =
-          ready ?? quantizer.fit(statisticsAt(node, x, quantizer, inputs, mode, seen), mix.p, mix.active);
+        const { values, restore } = divided(node, x);
+        const measured = () => statisticsAt(node, values, quantizer, inputs, mode, seen);
+        const staircase = ready ?? quantizer.fit(measured(), mix.p, mix.active);
         const scale = scales[quantizer.index]!;
         // Only training is relaxed: what is evaluated is what will be deployed.
-        return mode === "train"
-          ? relaxed(rule, x, staircase, scale, inputs["control/ratio"]!)
-          : quantize(x, staircase, scale);
+        const quantized =
+          mode === "train"
+            ? relaxed(rule, values, staircase, scale, inputs["control/ratio"]!)
+            : quantize(values, staircase, scale);
+        return restore(quantized);
       },
     });
     passing.drain((id, values) => {
