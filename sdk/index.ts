@@ -34,6 +34,26 @@ export type { SensitivityOptions, SensitivityTable } from "./sensitivity.js";
 export type { SchemeName } from "./staircase/schemes.js";
 export { schemes } from "./staircase/schemes.js";
 export type { Staircase } from "./staircase/staircase.js";
+export type {
+  CellContext,
+  Done,
+  Effect,
+  EffectOptions,
+  Failed,
+  FunctionStudy,
+  KnownAxes,
+  Metrics,
+  OnCell,
+  PlanStudy,
+  Row,
+  RunOptions,
+  Shard,
+  Study,
+  StudyOptions,
+  StudyProgress,
+  StudyResult,
+} from "./study/index.js";
+export { mergeStudies, readStudy, study } from "./study/index.js";
 export type { Batch, BatchOptions, Data, Split } from "./train/data.js";
 export type { Assignment, Candidate } from "./train/policy.js";
 export type { Exchange, Price, Prices, Rate, Swap } from "./train/prices.js";

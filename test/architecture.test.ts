@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   learn: { values: ["train", "graph", "staircase"] },
   generate: { values: ["graph", "staircase", "engine", "train", "model", "report"] },
   report: { values: ["staircase", "generate"], types: ["train", "graph"] },
-  study: { values: ["autoqnn", "report"], types: ["train", "graph", "generate"] },
+  study: { values: ["autoqnn", "report", "engine"], types: ["train", "graph", "generate", "generation"] },
   kernel: { values: ["index"] },
   cli: { values: ["index", "kernel", "study"] },
 };

@@ -1,0 +1,12 @@
+export type { KnownAxes } from "./axes.js";
+export type { CellContext } from "./design.js";
+export type { Effect, EffectOptions } from "./effects.js";
+export type { Metrics } from "./measure.js";
+export { mergeStudies } from "./merge.js";
+export type { OnCell, StudyProgress } from "./progress.js";
+export { readStudy, type StudyResult } from "./result.js";
+export type { Done, Failed, Row } from "./rows.js";
+export type { RunOptions } from "./run.js";
+export type { Shard } from "./shard.js";
+export type { FunctionStudy, PlanStudy, Study, StudyOptions } from "./study.js";
+export { study } from "./study.js";
