@@ -1,6 +1,6 @@
 import type { Figure } from "./panels.js";
 import type { DrawnNode } from "./staircases.js";
-import { axis, INK, layout, SCHEME_COLOURS, SIDES } from "./style.js";
+import { axis, INK, layout, SIDES, schemeFill } from "./style.js";
 
 /**
  * The final bitwidth of every node as a bar in the colour of its scheme, in the order of the network: weights above,
@@ -23,7 +23,7 @@ export function bitsPerNode(
         showlegend: once(scheme),
         x: same.map((node) => node.id),
         y: same.map((node) => node.bits),
-        marker: { color: SCHEME_COLOURS[scheme] },
+        marker: schemeFill(scheme),
         hovertemplate: `%{x}: ${scheme} %{y} bit<extra></extra>`,
         xaxis: x,
         yaxis: y,

@@ -5,7 +5,7 @@ import { rowAt, smoothed, softmax, steps, traceOf } from "./traces.js";
 
 /**
  * The weights p = softmax(theta) of every node's candidates at each step of a scheme search: one small plot per node, a
- * colour for each scheme, a dash for each bitwidth.
+ * colour for each scheme; neighbours differ in their dashes.
  */
 export function thetaOverTime(run: SearchRun): Figure {
   const trace = traceOf(run, "theta");
@@ -16,7 +16,6 @@ export function thetaOverTime(run: SearchRun): Figure {
     const p = at.map((step) => softmax(rowAt(trace, step).subarray(start, start + candidates.length)));
     const front = candidates.map(({ scheme, bits }, i) => {
       const name = `${scheme} ${bits}`;
-      const rank = candidates.slice(0, i).filter((other) => other.scheme === scheme).length;
       // The menu of pages hides all traces of the other pages, so each page names its lines anew.
       const key = `${pageOf(index)} ${name}`;
       const showlegend = !named.has(key);
@@ -29,7 +28,7 @@ export function thetaOverTime(run: SearchRun): Figure {
         showlegend,
         x: at.map((step) => step + 1),
         y: p.map((row) => Number(row[i]!.toFixed(4))),
-        line: { color: SCHEME_COLOURS[scheme], dash: DASHES[rank % DASHES.length], width: 1.6 },
+        line: { color: SCHEME_COLOURS[scheme], dash: DASHES[i % DASHES.length], width: 1.6 },
         hovertemplate: `${name}: %{y:.3f} at step %{x}<extra></extra>`,
       };
     });

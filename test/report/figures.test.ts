@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import {
+  bitsAgainstSensitivity,
   bitsOverTime,
   bitsPerNode,
+  errorPerLayer,
   lossOverTime,
   staircases,
   thetaOverTime,
+  whereBitsGo,
 } from "../../sdk/report/figures.js";
 import type { LearnRun, SearchRun } from "../../sdk/train/run.js";
 import { synthetic } from "./synthetic.js";
@@ -139,5 +142,61 @@ describe("lossOverTime", () => {
   it("ends near what was measured last", () => {
     const [first] = traces(lossOverTime(report.runs));
     expect(Math.abs(first!.y.at(-1)! - 0.45)).toBeLessThan(0.15);
+  });
+});
+
+describe("whereBitsGo", () => {
+  it("has a bar for every node of the kind, the largest first, and shares that add up", () => {
+    const figure = whereBitsGo(report.model.nodes, "weight");
+    const bars = traces(figure) as (Trace & { readonly text: string[] })[];
+    const own = report.model.nodes.filter(({ kind }) => kind === "weight");
+    const bytes = own.reduce((sum, { elements, bits }) => sum + (elements * bits) / 8, 0);
+    const drawn = bars.flatMap(({ x, y, text }) =>
+      x.map((kilobytes, i) => ({ id: String(y[i]), kilobytes: Number(kilobytes), text: text[i]! })),
+    );
+    expect(drawn.reduce((sum, { kilobytes }) => sum + kilobytes, 0)).toBeCloseTo(bytes / 1000, 9);
+    expect(drawn.reduce((sum, { text }) => sum + Number.parseFloat(text), 0)).toBeCloseTo(100, 0);
+    const order = (figure.layout.yaxis as { categoryarray: string[] }).categoryarray;
+    const sizes = order.map((id) => drawn.find((bar) => bar.id === id)!.kilobytes);
+    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+    expect(order.toSorted()).toEqual(own.map(({ id }) => id).toSorted());
+  });
+});
+
+describe("bitsAgainstSensitivity", () => {
+  it("draws a change where it was measured, and none where there is no such bitwidth", () => {
+    const rows = [
+      { node: "a", scheme: "binary", bits: 1, up: { loss: -0.1, error: 0.01 } },
+      {
+        node: "b",
+        scheme: "clip",
+        bits: 2,
+        up: { loss: -0.2, error: 0.02 },
+        down: { loss: 0.3, error: 0.03 },
+      },
+    ] as const;
+    const [first, second, less, more] = traces(bitsAgainstSensitivity(rows));
+    expect([first!.name, first!.x, second!.name, second!.x]).toEqual(["binary", [1], "clip", [2]]);
+    expect([less!.y, less!.x]).toEqual([["b"], [0.3]]);
+    expect([more!.y, more!.x]).toEqual([
+      ["a", "b"],
+      [-0.1, -0.2],
+    ]);
+  });
+});
+
+describe("errorPerLayer", () => {
+  it("draws both errors in percent, and leaves out what is not quantized", () => {
+    const [arriving, rounding] = traces(
+      errorPerLayer([
+        { node: "conv/input", arriving: 0.1, rounding: 0.05 },
+        { node: "output", arriving: 0.2 },
+      ]),
+    );
+    expect([arriving!.y, arriving!.x]).toEqual([
+      ["conv/input", "output"],
+      [10, 20],
+    ]);
+    expect([rounding!.y, rounding!.x]).toEqual([["conv/input"], [5]]);
   });
 });
