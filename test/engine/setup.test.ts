@@ -23,7 +23,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { device, hasDriver, place } from "../../sdk/engine/native/place.mjs";
 import { addonReady, buildAddon } from "../../sdk/engine/native/setup/addon.mjs";
 import { buildDist, distReady } from "../../sdk/engine/native/setup/dist.mjs";
-import { checkSpace, installLibrary, libraryReady } from "../../sdk/engine/native/setup/library.mjs";
+import {
+  checkSpace,
+  installLibrary,
+  libraryReady,
+  linkLibraries,
+  linksReady,
+} from "../../sdk/engine/native/setup/library.mjs";
 import { withLock } from "../../sdk/engine/native/setup/lock.mjs";
 import { packagesReady } from "../../sdk/engine/native/setup/packages.mjs";
 import { Trouble } from "../../sdk/engine/native/setup/trouble.mjs";
@@ -175,6 +181,18 @@ describe("libtensorflow", () => {
     expect(libraryReady(target, [wheel])).toBe(true);
     rmSync(join(target, "tensorflow/libtensorflow_cc.so.2"));
     expect(libraryReady(target, [wheel])).toBe(false);
+  });
+
+  it("has cuSOLVER linked where TensorFlow looks for it, on a GPU alone", () => {
+    expect(linksReady(folder)).toBe(true);
+    for (const name of ["cusolver", "cusparse"]) {
+      mkdirSync(join(folder, `nvidia/${name}/lib`), { recursive: true });
+      writeFileSync(join(folder, `nvidia/${name}/lib/lib${name}.so.${name === "cusolver" ? 11 : 12}`), name);
+    }
+    expect(linksReady(folder)).toBe(false);
+    linkLibraries(folder);
+    expect(linksReady(folder)).toBe(true);
+    expect(readFileSync(join(folder, "nvidia/cusparse/lib/libcusolver.so.11"), "utf8")).toBe("cusolver");
   });
 
   it("is not put in place when the download is another file, or ends early", async () => {

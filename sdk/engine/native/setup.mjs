@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { device, place, root, VERSION } from "./place.mjs";
 import { addonReady, buildAddon } from "./setup/addon.mjs";
 import { buildDist, distReady } from "./setup/dist.mjs";
-import { installLibrary, libraryReady } from "./setup/library.mjs";
+import { installLibrary, libraryReady, linkLibraries, linksReady } from "./setup/library.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installPackages, packagesReady } from "./setup/packages.mjs";
 import { reason, Trouble } from "./setup/trouble.mjs";
@@ -50,6 +50,7 @@ async function main() {
       ready: () => libraryReady(unpacked, wheels),
       make: () => installLibrary(unpacked, wheels, flavour, say),
     },
+    { ready: () => linksReady(unpacked), make: () => linkLibraries(unpacked) },
     { ready: () => addonReady(parts), make: () => buildAddon(parts, say) },
     { ready: () => distReady(root), make: () => buildDist(root, say) },
   ];

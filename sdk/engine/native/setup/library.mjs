@@ -7,9 +7,10 @@ import {
   rmSync,
   statfsSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { download } from "./download.mjs";
 import { reason, Trouble } from "./trouble.mjs";
 import { unzip } from "./unzip.mjs";
@@ -19,6 +20,18 @@ import { unzip } from "./unzip.mjs";
 const STAMP = "complete.json";
 /** Room for the wheels and what is in them. */
 const BYTES = { cpu: 3e9, gpu: 12e9 };
+
+/**
+ * TensorFlow registers a GPU only where libtensorflow_framework can load cuSOLVER, and its run path names the folders of all
+ * other libraries but that one.
+ */
+const SOLVER = "libcusolver.so.11";
+
+/** @param {string} folder */
+const solver = (folder) => ({
+  file: join(folder, "nvidia/cusolver/lib", SOLVER),
+  link: join(folder, "nvidia/cusparse/lib", SOLVER),
+});
 
 /** @param {string} name */
 function wanted(name) {
@@ -95,4 +108,21 @@ export async function installLibrary(folder, wheels, flavour, say) {
   );
   rmSync(folder, { recursive: true, force: true });
   renameSync(partial, folder);
+}
+
+/**
+ * Whether TensorFlow finds every NVIDIA library of the folder, if it holds any.
+ *
+ * @param {string} folder
+ */
+export function linksReady(folder) {
+  const { file, link } = solver(folder);
+  return !existsSync(file) || existsSync(link);
+}
+
+/** @param {string} folder */
+export function linkLibraries(folder) {
+  const { file, link } = solver(folder);
+  rmSync(link, { force: true });
+  symlinkSync(relative(dirname(link), file), link);
 }
