@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { z } from "zod";
+import { showsItself } from "./display.js";
 import { engine } from "./engine/index.js";
 import { AutoqnnError } from "./errors.js";
 import type { QuantizedModel } from "./generate/index.js";
@@ -293,7 +294,8 @@ function shown<R extends AnyRun, N extends object>(
   const sensitivity = async (given?: SensitivityOptions) => sensitivityOf(await origin.bench(), run, given);
   const methods = { ...next, plot: () => figure(run), sensitivity, toString: () => describeRun(run) };
   const properties = Object.entries(methods).map(([key, value]) => [key, { value, enumerable: false }]);
-  return Object.freeze(Object.defineProperties({ ...run }, Object.fromEntries(properties))) as R & N & Shown;
+  const value = Object.defineProperties({ ...run }, Object.fromEntries(properties)) as R & N & Shown;
+  return Object.freeze(showsItself(value));
 }
 
 async function generateFrom(

@@ -17,6 +17,31 @@ export interface Displayable {
   [DISPLAY](): MimeBundle | Promise<MimeBundle>;
 }
 
+let bundles: ((value: unknown) => Promise<MimeBundle>) | undefined;
+
+/**
+ * Says what makes the bundles of the package's own values. Called once, by `report/display.ts` when it is loaded: it holds
+ * the one table of what shows how.
+ */
+export function showWith(bundleOf: (value: unknown) => Promise<MimeBundle>): void {
+  bundles = bundleOf;
+}
+
+/** `value`, which now shows itself. The method is not enumerable: the value stays plain data. */
+export function showsItself<T extends object>(value: T): T {
+  return Object.defineProperty(value, DISPLAY, { value: shown });
+}
+
+/** Whether `value` brings a way of showing itself that is not the one which `showsItself` gives. */
+export function showsOtherwise(value: object): value is Displayable {
+  const method = (value as Partial<Displayable>)[DISPLAY];
+  return typeof method === "function" && method !== shown;
+}
+
+async function shown(this: object): Promise<MimeBundle> {
+  return bundles ? bundles(this) : { "text/plain": String(this) };
+}
+
 /** What a notebook's kernel offers to the code that runs in one of its cells. */
 export interface Notebook {
   /** Shows a bundle under the cell; what is shown under an id can be replaced. */

@@ -16,6 +16,7 @@ export type {
   Tuned,
 } from "./autoqnn.js";
 export { autoqnn } from "./autoqnn.js";
+export type { Displayable, MimeBundle } from "./display.js";
 export { inspectEngine } from "./engine/doctor.js";
 export type { Engine, Step, TensorMap } from "./engine/engine.js";
 export { engine } from "./engine/index.js";
@@ -29,6 +30,9 @@ export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js
 export { quantizedGraph } from "./graph/graph.js";
 export { models } from "./model/index.js";
 export { pretrain, score } from "./pretrain.js";
+export { bundleOf } from "./report/display.js";
+export type { ImageOptions, Picture } from "./report/displayImage.js";
+export { image } from "./report/displayImage.js";
 export { htmlReport, textReport } from "./report/html.js";
 export type { SensitivityOptions, SensitivityTable } from "./sensitivity.js";
 export type { SchemeName } from "./staircase/schemes.js";

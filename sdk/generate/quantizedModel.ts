@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { showsItself } from "../display.js";
 import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import type { LeftAlone, QuantizedGraph } from "../graph/graph.js";
@@ -97,7 +98,7 @@ export class QuantizedModel {
     this.batchNormalizations = batchNormalizations;
     this.sizes = sizes;
     this.provenance = provenance;
-    Object.freeze(this);
+    Object.freeze(showsItself(this));
   }
 
   /**

@@ -1,4 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
+import { showsItself } from "../display.js";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { ChannelAxes } from "../staircase/channels.js";
@@ -220,7 +221,7 @@ export function quantizedGraph(model: tf.LayersModel, options: GraphOptions = {}
     forward: forwardOf(plan, found, edges, inner, new Map(nodes.map((node) => [node.id, node]))),
     table: (assigned) => table(graph, assigned),
   };
-  return Object.freeze(graph);
+  return Object.freeze(showsItself(graph));
 }
 
 function endsInSoftmax(tensor: tf.SymbolicTensor): boolean {

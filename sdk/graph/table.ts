@@ -1,3 +1,4 @@
+import { showsItself } from "../display.js";
 import { asHtml, asText } from "../table.js";
 import type { Assigned } from "./costs.js";
 import type { Pin, QuantizedGraph } from "./graph.js";
@@ -87,7 +88,7 @@ export function table(graph: QuantizedGraph, assigned?: Assigned): GraphTable {
     toHtml: () => printed().map(asHtml).join("\n"),
     toJSON: () => ({ nodes, leftAlone, ...sums }),
   };
-  return Object.freeze(Object.assign(rows, sums, methods));
+  return Object.freeze(showsItself(Object.assign(rows, sums, methods)));
 }
 
 function rowsOf(graph: QuantizedGraph, assigned: Assigned | undefined): TableRow[] {

@@ -4,7 +4,7 @@ import type { QuantizedGraph } from "../graph/graph.js";
 import { type SchemeName, schemeAt } from "../staircase/schemes.js";
 import type { Update } from "../train/loop.js";
 import type { Assignment, Candidate, Policy } from "../train/policy.js";
-import { precisionLoss } from "../train/precision.js";
+import { precisionLoss, spentOf } from "../train/precision.js";
 import { rangeOf } from "../train/program.js";
 import type { Snapshot } from "../train/snapshot.js";
 
@@ -79,6 +79,8 @@ export function learning(
       );
     },
     penalty: ({ bits }) => precisionLoss(limits, ids, bits!),
+    rows: ids.map((name) => ({ name, candidates: candidates[name]! })),
+    spent: ({ bits }) => spentOf(limits, Object.fromEntries(ids.map((id, index) => [id, bits![index]!]))),
     project: (_name, value) => tf.minimum(tf.maximum(value, tf.tensor1d(lowest)), tf.tensor1d(highest)),
   };
 

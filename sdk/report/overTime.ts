@@ -11,7 +11,7 @@ export function thetaOverTime(run: SearchRun): Figure {
   const trace = traceOf(run, "theta");
   const at = steps(run.history.steps);
   const named = new Set<string>();
-  const panels = groups(run, trace).map(({ nodes, start }, index): Panel => {
+  const panels = nodesOfRows(run, trace).map(({ nodes, start }, index): Panel => {
     const candidates = run.candidates[nodes[0]!]!;
     const p = at.map((step) => softmax(rowAt(trace, step).subarray(start, start + candidates.length)));
     const front = candidates.map(({ scheme, bits }, i) => {
@@ -153,7 +153,7 @@ function kindOf(node: string): "weight" | "input" {
  * The nodes that share logits, and where in a row of the trace theta [rows, width] these start. Without a row for each
  * node, the final logits tell which one a node reads.
  */
-function groups(
+export function nodesOfRows(
   run: SearchRun,
   trace: Trace,
 ): { readonly nodes: readonly string[]; readonly start: number }[] {

@@ -6,7 +6,7 @@ import type { SchemeName } from "../staircase/schemes.js";
 import type { Update } from "../train/loop.js";
 import { ADAM } from "../train/optimizers.js";
 import type { Assignment, Candidate, Policy } from "../train/policy.js";
-import { precisionLoss } from "../train/precision.js";
+import { precisionLoss, spentOf } from "../train/precision.js";
 import { gumbel, stream } from "../train/random.js";
 import { anneal } from "../train/schedule.js";
 import type { Snapshot } from "../train/snapshot.js";
@@ -84,7 +84,13 @@ export function search(
         ]),
       );
     },
+    rows: rowNames.map((name, row) => {
+      const reader = graph.nodes.find((node) => rowOf.get(node.id) === row)!;
+      return { name, candidates: candidates[reader.id]! };
+    }),
     ...(limits.length > 0 && {
+      spent: ({ theta: values }: Readonly<Record<string, Float32Array>>) =>
+        spentOf(limits, meanBits(candidates, theta(values!))),
       penalty: ({ theta }: Record<string, tf.Tensor>) =>
         precisionLoss(
           limits,
@@ -164,18 +170,28 @@ async function decideWithin(
   candidates: Search["candidates"],
   theta: Readonly<Record<string, Float32Array>>,
 ): Promise<Assignment> {
-  const target: Record<string, number> = {};
+  const target = meanBits(candidates, theta);
   const choices: Record<string, number[]> = {};
-  for (const { id } of graph.nodes) {
-    const p = softmax(theta[id]!);
-    target[id] = candidates[id]!.reduce((sum, { bits }, i) => sum + bits * p[i]!, 0);
+  for (const { id } of graph.nodes)
     choices[id] = [...new Set(candidates[id]!.map(({ bits }) => bits))].sort((a, b) => a - b);
-  }
   const { bits } = await allocate({ graph, choices, target, gamma: 1, budget });
   return Object.fromEntries(
     graph.nodes.map(({ id }) => {
       const logits = theta[id]!.map((value, i) => (candidates[id]![i]!.bits === bits[id] ? value : ABSENT));
       return [id, candidates[id]![argMax(logits)]!];
+    }),
+  );
+}
+
+/** The mean bitwidth of every node under softmax(theta). */
+function meanBits(
+  candidates: Search["candidates"],
+  theta: Readonly<Record<string, Float32Array>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(theta).map(([id, logits]) => {
+      const p = softmax(logits);
+      return [id, candidates[id]!.reduce((sum, { bits }, i) => sum + bits * p[i]!, 0)];
     }),
   );
 }

@@ -1,3 +1,4 @@
+import { showsItself } from "../display.js";
 import { AutoqnnError } from "../errors.js";
 
 /**
@@ -54,13 +55,15 @@ export function staircase(
     return out;
   };
   const apply = (x: ArrayLike<number>): Float32Array => Float32Array.from(codes(x), (code) => l[code]!);
-  return Object.freeze({
-    thresholds: t,
-    levels: l,
-    ...(clip && { clip: Object.freeze({ ...clip }) }),
-    apply,
-    codes,
-  });
+  return Object.freeze(
+    showsItself({
+      thresholds: t,
+      levels: l,
+      ...(clip && { clip: Object.freeze({ ...clip }) }),
+      apply,
+      codes,
+    }),
+  );
 }
 
 /** The number of ascending thresholds below `x`, by bisection. NaN counts as below all of them. */

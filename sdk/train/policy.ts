@@ -48,6 +48,24 @@ export interface Policy {
   project?(name: string, value: tf.Tensor): tf.Tensor;
   /** Values that change from step to step, `t` counted from 1. */
   controls?(t: number, steps: number): Readonly<Record<string, HostTensor>>;
+  /** The rows of the policy's own parameter, [rows] or [rows, candidates], for whoever watches. */
+  readonly rows?: readonly PolicyRow[];
+  /** How far parameters of these values keep the budget, for whoever watches; one entry for each limit, its worst. */
+  spent?(parameters: Readonly<Record<string, Float32Array>>): readonly Spent[];
+}
+
+/** What one row of a policy's own parameter decides: a node, or all nodes that share the row. */
+export interface PolicyRow {
+  readonly name: string;
+  readonly candidates: readonly Candidate[];
+}
+
+/** What a limit of a budget allows, and how much of it the parameters of the moment would use, in the limit's unit. */
+export interface Spent {
+  readonly name: string;
+  readonly unit: string;
+  readonly used: number;
+  readonly limit: number;
 }
 
 /** No quantizer anywhere: floating-point training. */

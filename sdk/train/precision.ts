@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { BudgetRow } from "../graph/budget.js";
+import { type Bits, costAt } from "../graph/costs.js";
+import type { Spent } from "./policy.js";
 
 /** Weight of the precision loss against the classification loss. */
 const STRENGTH = 5;
@@ -37,4 +39,20 @@ export function precisionLoss(
     total = tf.add(total, tf.square(tf.relu(tf.sub(cost, 1))));
   }
   return tf.mul(total, STRENGTH);
+}
+
+/** How much of every limit bitwidths use, real or whole: of a limit with several rows the one that is nearest to it. */
+export function spentOf(rows: readonly BudgetRow[], bits: Bits): Spent[] {
+  const worst = new Map<string, Spent>();
+  for (const row of rows) {
+    const spent = {
+      name: row.name,
+      unit: row.unit.name,
+      used: costAt(row, bits) / row.unit.cost,
+      limit: row.limit / row.unit.cost,
+    };
+    const known = worst.get(row.option);
+    if (!known || spent.used / spent.limit > known.used / known.limit) worst.set(row.option, spent);
+  }
+  return [...worst.values()];
 }
