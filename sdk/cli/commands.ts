@@ -3,6 +3,7 @@ import { parseBudget } from "./budget.js";
 import { doctor } from "./doctor.js";
 import { evaluate } from "./evaluate.js";
 import { inspect } from "./inspect.js";
+import { kernelCommands } from "./kernel.js";
 import { quantize } from "./quantize.js";
 import { setup } from "./setup.js";
 
@@ -48,6 +49,7 @@ export function commands(): Command {
     .option("--json", "print JSON")
     .action(doctor);
   add("setup", "install libtensorflow and build the engine").action(setup);
+  kernelCommands(add("kernel", "the Jupyter kernel for notebooks in TypeScript"));
   return program;
 }
 

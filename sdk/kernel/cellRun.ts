@@ -1,0 +1,42 @@
+import type { Failure } from "./cells/protocol.js";
+import type { Cells } from "./cells.js";
+import type { Compiler } from "./compiler.js";
+
+/** How running a piece of code came out. */
+export type Outcome = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
+
+const RED = "\u001b[31m";
+const OFF = "\u001b[0m";
+
+/** Compiles a cell and runs it. Nothing of it runs where the compiler finds an error. */
+export async function runCell(
+  { compiler, cells }: { readonly compiler: Compiler; readonly cells: Cells },
+  { name, code, allowInput }: { readonly name: string; readonly code: string; readonly allowInput: boolean },
+  interrupted: () => boolean,
+): Promise<Outcome> {
+  if (isEmpty(code)) return { ok: true };
+  const compiled = await compiler.call("compile", name, code);
+  if ("failure" in compiled) return { ok: false, failure: compiled.failure };
+  if (interrupted())
+    return { ok: false, failure: failure("Interrupted", "The cell was interrupted before it ran.") };
+  const ending = await cells.run(compiled.program, allowInput);
+  if (ending.kind === "died") {
+    await compiler.call("reset");
+    return { ok: false, failure: failure("KernelProcessEnded", ended(ending.how)) };
+  }
+  await compiler.call("commit", ending.notice.defined);
+  return ending.notice.failure ? { ok: false, failure: ending.notice.failure } : { ok: true };
+}
+
+/** What is said where the process of the cells is gone. */
+export const ended = (how: string): string =>
+  `The process that runs the cells ended (${how}): its variables are gone. ` +
+  "A fresh one is ready; run the cells that you need again.";
+
+/** A failure without a place. */
+export function failure(ename: string, evalue: string): Failure {
+  return { ename, evalue, traceback: [`${RED}${ename}${OFF}: ${evalue}`] };
+}
+
+/** Nothing but spaces and comments of lines: there is nothing to compile. */
+const isEmpty = (code: string): boolean => code.split("\n").every((line) => /^\s*(\/\/.*)?$/.test(line));

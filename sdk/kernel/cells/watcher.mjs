@@ -1,0 +1,56 @@
+// @ts-check
+// A thread beside the cells, which hears the kernel also while a cell computes. It passes interrupts on, stops JavaScript that
+// does not return to its event loop, and ends the process when the kernel is gone.
+import { Session } from "node:inspector";
+import { Socket } from "node:net";
+import { parentPort, workerData } from "node:worker_threads";
+
+/** @type {{ fd: number, shared: Int32Array }} */
+const { fd, shared } = workerData;
+/** Places in `shared`: the last interrupt that was heard, terminations asked for, whether work was given the signal. */
+const [HEARD, TERMINATED, COOPERATES] = [0, 1, 2];
+
+/** Milliseconds between two looks at whether the interrupt was heard. */
+const LOOK = 20;
+/** Milliseconds that JavaScript has for returning to its event loop: more for work that listens to the signal. */
+const [PATIENCE, MORE_PATIENCE] = [60, 2000];
+
+/** Stops the JavaScript of the main thread. Connected for this alone: a process with a debugger waits for it at its end. */
+function terminate() {
+  const session = new Session();
+  session.connectToMainThread();
+  session.post("Runtime.terminateExecution", () => session.disconnect());
+}
+
+let interrupts = 0;
+/** @type {NodeJS.Timeout | undefined} */
+let looking;
+
+/** @param {boolean} again */
+function interrupt(again) {
+  const number = ++interrupts;
+  const since = Date.now();
+  clearInterval(looking);
+  parentPort?.postMessage(number);
+  looking = setInterval(() => {
+    if (Atomics.load(shared, HEARD) >= number) return clearInterval(looking);
+    const patience = Atomics.load(shared, COOPERATES) && !again ? MORE_PATIENCE : PATIENCE;
+    if (Date.now() - since < patience) return;
+    Atomics.add(shared, TERMINATED, 1);
+    terminate();
+    // The handler of the interrupt may be what was stopped.
+    parentPort?.postMessage(number);
+  }, LOOK);
+}
+
+const kernel = new Socket({ fd, readable: true, writable: false });
+kernel.on("data", (data) => {
+  for (const _ of data) interrupt(Atomics.load(shared, HEARD) < interrupts);
+});
+kernel.on("error", end);
+kernel.on("close", end);
+
+function end() {
+  // The group, so that nothing started by a cell stays behind.
+  process.kill(-process.pid, "SIGKILL");
+}
