@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { showsItself } from "../display.js";
 import { engine } from "../engine/index.js";
-import { AutoqnnError } from "../errors.js";
 import type { LeftAlone, QuantizedGraph } from "../graph/graph.js";
+import type { Confusion } from "../report/confusion.js";
+import type { LayerErrorRow } from "../report/errorPerLayer.js";
 import { summaryHtml, summaryText } from "../report/summary.js";
 import type { ChannelAxes } from "../staircase/channels.js";
 import type { SchemeName } from "../staircase/schemes.js";
@@ -15,6 +16,9 @@ import type { Score } from "../train/run.js";
 import { toDevice } from "../train/snapshot.js";
 import { modelShape } from "../train/workbench.js";
 import type { Artifact, NormalizationOutcome, Provenance, Sizes } from "./artifact.js";
+import { checkInputs } from "./checkInputs.js";
+import { confusions } from "./confusions.js";
+import { layerErrors } from "./layerErrors.js";
 import { type Decoded, decode, forward, inputStaircases } from "./runtime.js";
 import { save } from "./save.js";
 
@@ -157,6 +161,56 @@ export class QuantizedModel {
   }
 
   /**
+   * How far what each layer receives is from the same tensor in the network before quantization, and how much the quantizer
+   * there adds: root mean square errors relative to the root mean square of the values, in the order of the network, its
+   * output last. Weights that were trained since then count as error too. `errorPerLayer` draws it.
+   *
+   * @param model the network that was quantized, in floating point
+   * @param options.examples how many examples are looked at, at most; default 500
+   * @throws AutoqnnError `bad-model` for another network, or unless this is one of one input and one output; `bad-data` for
+   * examples that do not fit it.
+   * @example
+   * const rows = await quantized.errors(model, data.test);
+   * rows[0]; // { node: "conv2/input", rounding: 0.11, arriving: 0.18 }
+   */
+  async errors(
+    model: tf.LayersModel,
+    data: Examples,
+    { examples = 500, batchSize = 250 }: { readonly examples?: number; readonly batchSize?: number } = {},
+  ): Promise<readonly LayerErrorRow[]> {
+    const at = this.#tensors();
+    try {
+      return await layerErrors(this.#graph, at, model, data, { examples, batchSize });
+    } finally {
+      tf.dispose(at);
+    }
+  }
+
+  /**
+   * How often each class is taken for each, over all of `data`. `confusionMatrix` draws it.
+   *
+   * @param options.classNames the names of the classes, by default their numbers
+   * @throws AutoqnnError as `evaluate` does, and `bad-option` for another number of names.
+   * @example
+   * const { counts } = await quantized.confusion(data.test, data);
+   * counts[0]![6]; // how many examples of class 0 are taken for class 6
+   */
+  async confusion(
+    data: Examples,
+    {
+      classNames,
+      batchSize = 250,
+    }: { readonly classNames?: readonly string[]; readonly batchSize?: number } = {},
+  ): Promise<Confusion> {
+    const at = this.#tensors();
+    try {
+      return await confusions(this.#graph, at, data, { names: classNames, batchSize });
+    } finally {
+      tf.dispose(at);
+    }
+  }
+
+  /**
    * Writes `model.json`, `packed.bin` (exactly `sizes.packed` bytes) and `floating.bin` into `directory`, which is made if
    * it does not exist. An older artifact there is replaced; other files beside it stay.
    *
@@ -188,25 +242,4 @@ export class QuantizedModel {
       ...inputStaircases(this.#graph, this.#decoded),
     };
   }
-}
-
-function checkInputs({ inputs: expected }: QuantizedGraph, inputs: readonly tf.Tensor[]): void {
-  const shapes = inputs.map((x) => (x instanceof tf.Tensor ? `[${x.shape.join(", ")}]` : typeof x));
-  const fit =
-    inputs.length === expected.length &&
-    expected.every(({ shape }, i) => {
-      const x = inputs[i]!;
-      return (
-        x instanceof tf.Tensor &&
-        x.rank === shape.length &&
-        shape.every((size, axis) => size === null || size < 0 || size === x.shape[axis])
-      );
-    });
-  if (fit) return;
-  const wanted = expected.map(({ name, shape }) => `"${name}" [${shape.map((d) => d ?? "n").join(", ")}]`);
-  throw new AutoqnnError(
-    "bad-data",
-    `Expected ${wanted.join(" and ")}, received ${shapes.join(" and ") || "nothing"} at predict.`,
-    "Give a batch: one tensor per input of the model, with the number of samples as first dimension.",
-  );
 }

@@ -68,12 +68,18 @@ export function inputStaircases(graph: QuantizedGraph, { staircases }: Decoded):
   return tensors;
 }
 
-/** The quantized network on a batch. `at` holds "variable/NAME" and what `inputStaircases` makes. */
+/**
+ * The quantized network on a batch. `at` holds "variable/NAME" and what `inputStaircases` makes. `watch` sees what passes at
+ * every input node, before and after it is quantized.
+ */
 export function forward(
   graph: QuantizedGraph,
   at: TensorMap,
   inputs: tf.Tensor[],
-  { logits }: { logits: boolean },
+  {
+    logits,
+    watch,
+  }: { logits: boolean; watch?: (node: string, received: tf.Tensor, quantized: tf.Tensor) => void },
 ): tf.Tensor[] {
   const variables = Object.fromEntries(graph.variables.map(({ name }) => [name, at[`variable/${name}`]!]));
   const { outputs } = graph.forward(variables, inputs, {
@@ -82,11 +88,13 @@ export function forward(
     quantize: (node, x) => {
       const thresholds = at[`thresholds/${node.id}`];
       if (!thresholds) return x;
-      return quantize(x, {
+      const quantized = quantize(x, {
         thresholds,
         steps: at[`steps/${node.id}`],
         base: at[`base/${node.id}`],
       } as DeviceStaircase);
+      watch?.(node.id, x, quantized);
+      return quantized;
     },
   });
   return outputs;
