@@ -33,6 +33,8 @@ export { pretrain, score } from "./pretrain.js";
 export { bundleOf } from "./report/display.js";
 export type { ImageOptions, Picture } from "./report/displayImage.js";
 export { image } from "./report/displayImage.js";
+export type { Figure } from "./report/figures.js";
+export * as figures from "./report/figures.js";
 export { htmlReport, textReport } from "./report/html.js";
 export type { SensitivityOptions, SensitivityTable } from "./sensitivity.js";
 export type { SchemeName } from "./staircase/schemes.js";
