@@ -26,12 +26,14 @@ import { type SchemeName, schemeAt } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
 import type { Data } from "./train/data.js";
 import { describeRun } from "./train/describe.js";
+import { forget } from "./train/kept.js";
 import type { Assignment } from "./train/policy.js";
 import { rangeOf } from "./train/program.js";
 import type { AnyRun, LearnRun, SearchRun, TuneRun } from "./train/run.js";
 import type { Snapshot } from "./train/snapshot.js";
 import { tuneStage } from "./train/tune.js";
 import { openWorkbench, type Workbench } from "./train/workbench.js";
+import { defaultProgress } from "./watching.js";
 import { type Written, type WrittenStage, written } from "./written.js";
 
 export { type Written, type WrittenStage, writtenAs } from "./written.js";
@@ -136,6 +138,7 @@ export function autoqnn(trained: tf.LayersModel | tf.GraphModel, options: Autoqn
   const graph = quantizedGraph(model, edges);
   const bench = once(async () =>
     openWorkbench(await engine(), graph, data ?? missingData(), {
+      progress: await defaultProgress(),
       seed,
       batchSize,
       recipe: recipeOf(recipe),
@@ -281,7 +284,9 @@ function staged<R extends AnyRun>(
 
 async function checkedResult<R extends AnyRun>(stage: Stage<R>): Promise<R> {
   stage.check();
-  return stage.result();
+  const result = await stage.result();
+  forget();
+  return result;
 }
 
 /** A stage's values together with what can be done next. Methods are not enumerable: the values stay plain data. */

@@ -6,6 +6,7 @@ import { checked, PretrainOptions, recipeOf } from "./options.js";
 import { uncalibrated } from "./train/calibrate.js";
 import { checkedSource, type Data, type Examples } from "./train/data.js";
 import { evaluate } from "./train/evaluate.js";
+import { forget } from "./train/kept.js";
 import { train } from "./train/loop.js";
 import { FLOATING } from "./train/policy.js";
 import { ending } from "./train/recipe.js";
@@ -20,6 +21,7 @@ import {
   watchOf,
   weightUpdates,
 } from "./train/workbench.js";
+import { defaultProgress } from "./watching.js";
 
 const EPOCHS = 5;
 
@@ -40,16 +42,20 @@ export async function pretrain(
   const given = checked(PretrainOptions, options, "pretrain");
   const graph = quantizedGraph(model);
   const recipe = recipeOf(given.recipe);
-  const bench = await openWorkbench(await engine(), graph, data, { ...given, recipe });
+  const progress = await defaultProgress();
+  const bench = await openWorkbench(await engine(), graph, data, { ...given, recipe, progress });
   const updates = weightUpdates(bench, ending(recipe, given.learningRate), false);
   const phases = [{ updates, source: bench.train }];
   const start = await uncalibrated(graph);
   const stage = stageOf(bench, "train", start, FLOATING, phases, stepsOf(bench, given, EPOCHS));
-  const { snapshot, history } = await train(stage, watchOf(bench, given));
+  const watch = watchOf(bench, given);
+  const { snapshot, history } = await train(stage, watch);
   const values = toDevice(snapshot.variables);
   graph.write(values);
   for (const tensor of Object.values(values)) tensor.dispose();
-  return { history, ...(bench.validated && { validation: await validate(bench, snapshot, FLOATING) }) };
+  const validation = bench.validated && (await validate(bench, snapshot, FLOATING, watch));
+  forget();
+  return { history, ...(validation && { validation }) };
 }
 
 /**

@@ -5,6 +5,7 @@ import { calibrate } from "../../sdk/train/calibrate.js";
 import { checkedSource, type Data } from "../../sdk/train/data.js";
 import { evaluate } from "../../sdk/train/evaluate.js";
 import { train, type Watch } from "../../sdk/train/loop.js";
+import { terminalProgress } from "../../sdk/train/progress.js";
 import { ending } from "../../sdk/train/recipe.js";
 import { reestimate } from "../../sdk/train/reestimate.js";
 import type { History, Score } from "../../sdk/train/run.js";
@@ -64,7 +65,12 @@ export async function trainBaseline(
   const { data, seed, bits, firstLast, steps, batchSize = 128, learningRate, learned = 1 } = options;
   const recipe = recipeOf(options.recipe);
   const graph = quantizedGraph(model);
-  const bench = await openWorkbench(await engine(), graph, data, { seed, batchSize, recipe });
+  const bench = await openWorkbench(await engine(), graph, data, {
+    progress: await terminalProgress(),
+    seed,
+    batchSize,
+    recipe,
+  });
   const common = { batchSize, seed };
   const start = await calibrate(bench.engine, graph, bench.train, { ...common, batches: CALIBRATION });
   const weights = graph.nodes.filter((node) => node.kind === "weight");

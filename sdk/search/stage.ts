@@ -87,7 +87,9 @@ export async function searchStage(
     history,
     assignment: chosen.assignment,
     snapshot: end,
-    ...(bench.validated && { validation: score ?? (await validate(bench, end, policy)) }),
+    ...(bench.validated && {
+      validation: score ?? (await validate(bench, end, policy, watchOf(bench, options))),
+    }),
     nodes: bench.graph.nodes.map((node) => node.id),
     candidates: found.candidates,
     theta: found.theta(theta),

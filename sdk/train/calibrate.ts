@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import { statistics } from "../engine/ops.js";
 import type { QuantizedGraph } from "../graph/graph.js";
@@ -8,6 +9,7 @@ import type { Source } from "./data.js";
 import { pool } from "./pool.js";
 import { type Snapshot, toDevice, toHost } from "./snapshot.js";
 import { mapValues, under } from "./state.js";
+import { refuseStopped } from "./stopped.js";
 
 const MINIMUM = STATISTICS.indexOf("minimum");
 
@@ -21,7 +23,12 @@ export async function calibrate(
   engine: Engine,
   graph: QuantizedGraph,
   source: Source,
-  { batchSize, batches, seed }: { batchSize: number; batches: number; seed: number },
+  {
+    batchSize,
+    batches,
+    seed,
+    signal = notebook()?.signal,
+  }: { batchSize: number; batches: number; seed: number; signal?: AbortSignal | undefined },
 ): Promise<Snapshot> {
   const step = engine.compile("calibrate", (inputs) => {
     const seen: Record<string, tf.Tensor> = {};
@@ -57,7 +64,9 @@ export async function calibrate(
         signed[id] = (signed[id] ?? false) || data[MINIMUM]! < 0;
       }
       tf.dispose([x, y, done!, outputs]);
-      if (++count === batches) break;
+      count++;
+      refuseStopped(signal, `The calibration was stopped after batch ${count}`);
+      if (count === batches) break;
     }
   } finally {
     step.dispose();

@@ -62,6 +62,8 @@ export interface Data {
 
 /** Examples whose shape, number of classes and batches per epoch are known and checked. */
 export interface Source {
+  /** The object that these examples come from: what tells one data set from another. */
+  readonly examples: object;
   readonly batchesPerEpoch: (batchSize: number, dropLast?: boolean) => number;
   readonly epoch: (options: BatchOptions) => AsyncIterable<Batch>;
   readonly halves: (seed: number) => readonly [Source, Source];
@@ -107,15 +109,16 @@ export async function checkedSource(
   return isSplit(examples) ? fromSplit(examples) : fromIterable(examples, batches);
 }
 
-function fromSplit(split: Split): Source {
+function fromSplit(split: Split, examples: object = split): Source {
   return {
+    examples,
     batchesPerEpoch: (batchSize, dropLast = false) =>
       Math.max(1, dropLast ? Math.floor(split.size / batchSize) : Math.ceil(split.size / batchSize)),
     epoch: (options) =>
       split.batches(split.size < options.batchSize ? { ...options, dropLast: false } : options),
     halves: (seed) => {
       const [first, second] = split.halves(seed);
-      return [fromSplit(first), fromSplit(second)];
+      return [fromSplit(first, examples), fromSplit(second, examples)];
     },
   };
 }
@@ -123,6 +126,7 @@ function fromSplit(split: Split): Source {
 /** Batches of a user's iterable come as they are, in their own order and size; halves take turns. */
 function fromIterable(examples: AsyncIterable<Batch> | Iterable<Batch>, count: number): Source {
   const every = (parity: 0 | 1 | undefined): Source => ({
+    examples,
     batchesPerEpoch: () => (parity === undefined ? count : Math.max(1, Math.ceil((count - parity) / 2))),
     epoch: async function* ({ skip = 0 }) {
       let index = 0;

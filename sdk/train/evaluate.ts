@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import type { Source } from "./data.js";
@@ -7,6 +8,7 @@ import { program } from "./program.js";
 import type { Score } from "./run.js";
 import type { Snapshot } from "./snapshot.js";
 import { stateOf } from "./state.js";
+import { refuseStopped } from "./stopped.js";
 
 /** Everything an evaluation depends on. */
 export interface Evaluation {
@@ -16,9 +18,14 @@ export interface Evaluation {
   readonly policy: Policy;
   readonly source: Source;
   readonly batchSize: number;
+  /** By default that of the notebook's running cell. */
+  readonly signal?: AbortSignal;
 }
 
-/** Mean loss and accuracy of a snapshot over all of `source`, with frozen statistics. */
+/**
+ * Mean loss and accuracy of a snapshot over all of `source`, with frozen statistics. Throws AutoqnnError `aborted` when the
+ * signal fires.
+ */
 export async function evaluate({
   engine,
   graph,
@@ -26,6 +33,7 @@ export async function evaluate({
   policy,
   source,
   batchSize,
+  signal = notebook()?.signal,
 }: Evaluation): Promise<Score> {
   const step = engine.compile("evaluate", program(graph, policy, snapshot.signed).evaluate);
   const state = stateOf(graph, snapshot, policy);
@@ -39,6 +47,7 @@ export async function evaluate({
       correct += (await outputs.correct!.data())[0]!;
       count += x.shape[0]!;
       tf.dispose([x, y, outputs]);
+      refuseStopped(signal, `The evaluation was stopped after ${count} examples`);
     }
   } finally {
     step.dispose();

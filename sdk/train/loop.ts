@@ -5,12 +5,14 @@ import type { QuantizedGraph } from "../graph/graph.js";
 import { fingerprint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { BatchOptions, Source } from "./data.js";
 import { Feed } from "./feed.js";
+import { keepInMemory, recall } from "./kept.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Policy } from "./policy.js";
 import type { OnProgress } from "./progress.js";
 import type { Recipe } from "./recipe.js";
 import { Recorder } from "./recorder.js";
 import type { Relaxation } from "./relax.js";
+import { Reporter } from "./reporter.js";
 import type { History } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
@@ -66,7 +68,6 @@ export interface Trained {
 }
 
 const CHECKPOINT_SECONDS = 20;
-const PROGRESS_MILLISECONDS = 200;
 
 /**
  * The training loop of every stage: floating point, search, learning, fine-tuning.
@@ -74,20 +75,28 @@ const PROGRESS_MILLISECONDS = 200;
  * A step runs each phase once as one compiled function; while it runs, the next batch is prepared. The result is a pure
  * function of the stage (and of the machine's arithmetic), whether or not the run was interrupted and resumed.
  *
- * Throws AutoqnnError `aborted` when `signal` fires (the checkpoint is written first), `bad-data` when the loss or
- * what was trained is not finite.
+ * When `signal` fires, the step under way is ended and counts; then the stage is kept, in the checkpoint directory or, for
+ * this process, in memory, and the same stage run again goes on from there.
+ *
+ * Throws AutoqnnError `aborted` when `signal` fires, `bad-data` when the loss or what was trained is not finite.
  */
 export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   const { steps, policy } = stage;
   const parameterNames = Object.keys(policy.parameters);
   const initial = initialState(stage);
+  let named: string | undefined;
+  const key = (): string => {
+    named ??= stageKey(stage, initial);
+    return named;
+  };
+  const examples = stage.phases.map(({ source }) => source.examples);
   const file = watch.checkpoint
     ? {
         directory: watch.checkpoint,
-        name: `${stage.name.replaceAll(" ", "-")}-${stageKey(stage, initial)}.safetensors`,
+        name: `${stage.name.replaceAll(" ", "-")}-${key()}.safetensors`,
       }
     : undefined;
-  const saved = file && (await readCheckpoint(file.directory, file.name));
+  const saved = file ? await readCheckpoint(file.directory, file.name) : recall(key, examples);
   const traced = parameterNames.map((name) => `parameter/${name}`);
   const rows = new Recorder(stage, parameterNames, saved?.tensors);
   const stepper = new Stepper(stage, saved ? under(saved.tensors, "state/") : initial);
@@ -95,15 +104,14 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   let seconds = saved ? Number(saved.meta.seconds) : 0;
   const feeds = stage.phases.map((phase) => new Feed(phase.source, stage, done));
 
-  const keep = async (): Promise<void> => {
-    if (!file) return;
-    const tensors = { ...prefixed("state/", await hostOf(stepper)), ...rows.tensors(done) };
-    await writeCheckpoint(file.directory, file.name, { tensors, meta: { done, seconds } });
+  const keep = async (state?: Readonly<Record<string, HostTensor>>): Promise<void> => {
+    const tensors = { ...prefixed("state/", state ?? (await hostOf(stepper))), ...rows.tensors(done) };
+    const checkpoint = { tensors, meta: { done, seconds } };
+    if (file) await writeCheckpoint(file.directory, file.name, checkpoint);
+    else keepInMemory(key(), examples, checkpoint);
   };
   let keptAt = performance.now();
-  let shownAt = 0;
-  const startedAt = performance.now();
-  const first = done;
+  const reporter = new Reporter(stage, watch, rows, done, feeds[0]!.perEpoch);
   try {
     while (done < steps) {
       if (watch.signal?.aborted) {
@@ -121,36 +129,26 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
         tf.dispose([loss, correct, penalty, values]);
       }
       done = t;
-      const now = performance.now();
-      seconds += (now - begun) / 1000;
+      seconds += (performance.now() - begun) / 1000;
       rows.checkFinite(done - 1, stage.name);
-      if (now - shownAt > PROGRESS_MILLISECONDS || done === steps || done % feeds[0]!.perEpoch === 0) {
-        shownAt = now;
-        const perStep = (now - startedAt) / 1000 / (done - first);
-        watch.onProgress?.({
-          stage: stage.name,
-          step: done,
-          steps,
-          epoch: Math.ceil(done / feeds[0]!.perEpoch),
-          epochs: Math.ceil(steps / feeds[0]!.perEpoch),
-          ...rows.recent(done),
-          speed: stage.batchSize / perStep,
-          eta: perStep * (steps - done),
-        });
-      }
-      if (file && now - keptAt > CHECKPOINT_SECONDS * 1000) {
+      reporter.step(done);
+      if (file && performance.now() - keptAt > CHECKPOINT_SECONDS * 1000) {
         await keep();
         keptAt = performance.now();
       }
     }
     const final = await hostOf(stepper);
     refuseDiverged(final, stage.name);
-    await keep();
+    await keep(final);
     return {
       snapshot: snapshotOf(stage.graph, stage.snapshot.signed, averaged(final)),
       parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
       history: { ...rows.history(), seconds },
     };
+  } catch (error) {
+    const stopped = error instanceof AutoqnnError && error.code === "aborted";
+    reporter.ended(stopped ? "interrupted" : "failed", done);
+    throw error;
   } finally {
     stepper.dispose();
     for (const feed of feeds) await feed.close();
@@ -198,6 +196,6 @@ function aborted(name: string, done: number, steps: number, directory?: string):
     `"${name}" was stopped after step ${done} of ${steps}.`,
     directory
       ? `Run the same plan again to continue from the checkpoint in ${directory}.`
-      : "Give a `checkpoint` directory to be able to continue after an interruption.",
+      : "Run the same plan again, on the same data, to continue: this process holds what it had. A `checkpoint` directory keeps it beyond the process.",
   );
 }

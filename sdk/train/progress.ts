@@ -1,4 +1,16 @@
 import type { SingleBar } from "cli-progress";
+import type { PolicyRow, Spent } from "./policy.js";
+import type { History } from "./run.js";
+
+/** What a stage recorded up to a step. Its arrays are the stage's own: read them before it goes on. */
+export interface StageView {
+  /** `steps` are those that are done. */
+  readonly history: Omit<History, "seconds">;
+  /** What each row of the trace "theta" or "bits" decides; none for a stage that decides nothing. */
+  readonly rows: readonly PolicyRow[];
+  /** How far the parameters of this step keep the budget. */
+  readonly spent: readonly Spent[];
+}
 
 /** Where a long piece of work stands. */
 export interface Progress {
@@ -17,6 +29,10 @@ export interface Progress {
   readonly speed: number;
   /** Seconds left in this stage. */
   readonly eta: number;
+  /** How work ended that did not come to its last step; told once, after its last report. */
+  readonly ended?: "interrupted" | "failed";
+  /** What was recorded so far, made when asked for. The same function in all reports of one run of a stage. */
+  view?(): StageView;
 }
 
 export type OnProgress = (progress: Progress) => void;
@@ -45,7 +61,7 @@ async function bars(stream: NodeJS.WriteStream): Promise<OnProgress> {
       bar.start(progress.steps, 0, fields(progress));
     }
     bar.update(progress.step, fields(progress));
-    if (progress.step >= progress.steps) {
+    if (progress.step >= progress.steps || progress.ended) {
       bar.stop();
       bar = undefined;
     }
@@ -56,6 +72,10 @@ function lines(stream: NodeJS.WriteStream): OnProgress {
   let last = "";
   return (progress) => {
     const { stage, epoch, loss, accuracy, speed, left } = fields(progress);
+    if (progress.ended) {
+      stream.write(`${stage.trim()}: ${progress.ended} after step ${progress.step}/${progress.steps}\n`);
+      return;
+    }
     const finished = progress.step >= progress.steps;
     const key = `${stage} ${epoch} ${finished}`;
     const ended = finished || (progress.step * progress.epochs) % progress.steps < progress.epochs;

@@ -77,7 +77,15 @@ export class Recorder {
     );
   }
 
-  history(): Omit<History, "seconds"> {
-    return { steps: this.loss.length, loss: this.loss, accuracy: this.accuracy, traces: this.traces };
+  /** What was recorded in the first `done` steps; views, no copies. */
+  history(done = this.loss.length): Omit<History, "seconds"> {
+    const until = (data: Float32Array): Float32Array =>
+      data.subarray(0, (data.length / this.loss.length) * done);
+    return {
+      steps: done,
+      loss: until(this.loss),
+      accuracy: until(this.accuracy),
+      traces: mapValues(this.traces, ({ row, data }) => ({ row, data: until(data) })),
+    };
   }
 }

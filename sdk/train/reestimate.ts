@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import type { Source } from "./data.js";
@@ -6,6 +7,7 @@ import type { Policy } from "./policy.js";
 import { program, variablesOfMoments } from "./program.js";
 import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
 import { stateOf } from "./state.js";
+import { refuseStopped } from "./stopped.js";
 
 /** Moments of n values per channel. */
 export interface Moments {
@@ -34,7 +36,12 @@ export async function reestimate(
   snapshot: Snapshot,
   policy: Policy,
   source: Source,
-  { batchSize, batches, seed }: { batchSize: number; batches: number; seed: number },
+  {
+    batchSize,
+    batches,
+    seed,
+    signal = notebook()?.signal,
+  }: { batchSize: number; batches: number; seed: number; signal?: AbortSignal | undefined },
 ): Promise<Snapshot> {
   const step = engine.compile("re-estimate", (inputs) => ({
     ...program(graph, policy, snapshot.signed).measure(inputs),
@@ -54,7 +61,9 @@ export async function reestimate(
       }
       tf.dispose([x, y, done!, outputs]);
       if (seen.size === 0) return snapshot;
-      if (++count === batches) break;
+      count++;
+      refuseStopped(signal, `The re-estimation of batch normalization was stopped after batch ${count}`);
+      if (count === batches) break;
     }
   } finally {
     step.dispose();

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { notebook } from "../display.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { schemeAt } from "../staircase/schemes.js";
@@ -71,7 +72,7 @@ export async function measureSensitivity(
   bench: Workbench,
   snapshot: Snapshot,
   assignment: Assignment,
-  { examples, labels, bits, signal, onProgress = bench.progress }: SensitivityRequest,
+  { examples, labels, bits, signal = notebook()?.signal, onProgress = bench.progress }: SensitivityRequest,
 ): Promise<Sensitivity> {
   const { graph, engine } = bench;
   const lists = neighbours(graph, snapshot, assignment, bits);

@@ -42,9 +42,9 @@ export async function rank<C extends Contender>(
     const trained = await trainFixed(bench, `try ${name}`, start, assignment, { steps, schedule, watch });
     const policy = fixedPolicy(assignment);
     const { engine, graph, train, batchSize, seed } = bench;
-    const settings = { batchSize, batches: BATCHES, seed };
+    const settings = { batchSize, batches: BATCHES, seed, signal: watch.signal };
     const snapshot = await reestimate(engine, graph, trained.snapshot, policy, train, settings);
-    tried.push({ contender, snapshot, score: await validate(bench, snapshot, policy) });
+    tried.push({ contender, snapshot, score: await validate(bench, snapshot, policy, watch) });
   }
   const [first, ...rest] = tried.sort((a, b) => a.score.loss - b.score.loss);
   return [first!, ...rest];

@@ -57,10 +57,11 @@ export async function tuneStage(
   assignment: Assignment,
   options: TuneStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
 ): Promise<TuneRun> {
+  const watch = watchOf(bench, options);
   const { snapshot: trained, history } = await trainFixed(bench, "fine-tune", start, assignment, {
     steps: stepsOf(bench, options, EPOCHS),
     schedule: ending(bench.recipe, options.learningRate),
-    watch: watchOf(bench, options),
+    watch,
     scales: options.scales,
     relaxation: options.gradient,
   });
@@ -70,6 +71,7 @@ export async function tuneStage(
     batchSize,
     batches: options.reestimate,
     seed,
+    signal: watch.signal,
   });
   return Object.freeze({
     kind: "tune",
@@ -78,6 +80,6 @@ export async function tuneStage(
     history,
     assignment,
     snapshot,
-    ...(bench.validated && { validation: await validate(bench, snapshot, policy) }),
+    ...(bench.validated && { validation: await validate(bench, snapshot, policy, watch) }),
   });
 }

@@ -1,3 +1,4 @@
+import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
@@ -6,7 +7,7 @@ import { type BatchOptions, checkedSource, type Data, type Source } from "./data
 import { evaluate } from "./evaluate.js";
 import type { Phase, Update, Watch } from "./loop.js";
 import type { Policy } from "./policy.js";
-import { type OnProgress, terminalProgress } from "./progress.js";
+import type { OnProgress } from "./progress.js";
 import type { Recipe } from "./recipe.js";
 import type { Score } from "./run.js";
 import type { Schedule } from "./schedule.js";
@@ -41,7 +42,7 @@ export async function openWorkbench(
   engine: Engine,
   graph: QuantizedGraph,
   data: Data,
-  { seed, batchSize, recipe }: { seed: number; batchSize: number; recipe: Recipe },
+  { progress, seed, batchSize, recipe }: Pick<Workbench, "progress" | "seed" | "batchSize" | "recipe">,
 ): Promise<Workbench> {
   const shape = modelShape(graph);
   const train = await checkedSource("train", data.train, shape);
@@ -56,7 +57,7 @@ export async function openWorkbench(
     batchSize,
     recipe,
     ...(recipe.distillation && { teacher: (await uncalibrated(graph)).variables }),
-    progress: await terminalProgress(),
+    progress,
     ...(data.augment && { augment: data.augment }),
   };
 }
@@ -129,15 +130,24 @@ export function weightUpdates({ recipe }: Workbench, schedule: Schedule, scales 
 }
 
 /** Loss and accuracy of a snapshot on the held-out data. */
-export function validate(bench: Workbench, snapshot: Snapshot, policy: Policy): Promise<Score> {
+export function validate(
+  bench: Workbench,
+  snapshot: Snapshot,
+  policy: Policy,
+  { signal }: Watch = {},
+): Promise<Score> {
   const { engine, graph, held: source } = bench;
-  return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500 });
+  return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500, ...(signal && { signal }) });
 }
 
-/** How to watch a stage: as its options say, and where they say nothing of progress, in the terminal. */
+/** How to watch a stage: as its options say, else as the plan says, and in a notebook until its user interrupts the cell. */
 export function watchOf(
   { progress }: Workbench,
-  { signal, onProgress = progress, checkpoint }: { [K in keyof Watch]?: Watch[K] | undefined },
+  {
+    signal = notebook()?.signal,
+    onProgress = progress,
+    checkpoint,
+  }: { [K in keyof Watch]?: Watch[K] | undefined },
 ): Watch {
   return { onProgress, ...(signal && { signal }), ...(checkpoint && { checkpoint }) };
 }

@@ -34,7 +34,12 @@ beforeAll(async () => {
   const model = smallNetwork();
   await pretrain(model, data, { epochs: 4, batchSize: 32, learningRate: 0.01, onProgress: () => {} });
   graph = quantizedGraph(model);
-  bench = await openWorkbench(await engine(), graph, data, { seed: 3, batchSize: 32, recipe: PLAIN });
+  bench = await openWorkbench(await engine(), graph, data, {
+    progress: () => {},
+    seed: 3,
+    batchSize: 32,
+    recipe: PLAIN,
+  });
   snapshot = await calibrate(bench.engine, graph, bench.train, { batchSize: 32, batches: 4, seed: 3 });
   assignment = Object.fromEntries(graph.nodes.map(({ id }) => [id, { scheme: "clip" as const, bits: 2 }]));
 });

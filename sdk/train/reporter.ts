@@ -1,0 +1,71 @@
+import type { Stage, Watch } from "./loop.js";
+import type { Progress } from "./progress.js";
+import type { Recorder } from "./recorder.js";
+
+const MILLISECONDS = 200;
+
+/** Tells a stage's watcher where the stage stands: a few times a second, at the end of every epoch, and how it ended. */
+export class Reporter {
+  private readonly startedAt = performance.now();
+  private shownAt = 0;
+  private told: Progress | undefined;
+  private telling = false;
+
+  /**
+   * @param first the step from which this run of the stage goes on
+   * @param perEpoch steps
+   */
+  constructor(
+    private readonly stage: Stage,
+    private readonly watch: Watch,
+    private readonly rows: Recorder,
+    private readonly first: number,
+    private readonly perEpoch: number,
+  ) {}
+
+  /** After `done` steps. */
+  step(done: number): void {
+    const { steps, name, batchSize } = this.stage;
+    const now = performance.now();
+    if (now - this.shownAt <= MILLISECONDS && done !== steps && done % this.perEpoch !== 0) return;
+    this.shownAt = now;
+    const perStep = (now - this.startedAt) / 1000 / (done - this.first);
+    this.tell({
+      stage: name,
+      step: done,
+      steps,
+      epoch: Math.ceil(done / this.perEpoch),
+      epochs: Math.ceil(steps / this.perEpoch),
+      ...this.rows.recent(done),
+      speed: batchSize / perStep,
+      eta: perStep * (steps - done),
+      view: this.view,
+    });
+  }
+
+  /** The stage ended before its last step, after `done`. */
+  ended(how: NonNullable<Progress["ended"]>, done: number): void {
+    // An error of the watcher's own is not told to the watcher.
+    if (this.told && !this.telling) this.tell({ ...this.told, step: done, eta: 0, ended: how });
+  }
+
+  private tell(progress: Progress): void {
+    this.told = progress;
+    this.telling = true;
+    this.watch.onProgress?.(progress);
+    this.telling = false;
+  }
+
+  private readonly view: NonNullable<Progress["view"]> = () => {
+    const { policy } = this.stage;
+    const { step } = this.told!;
+    const history = this.rows.history(step);
+    const latest = Object.fromEntries(
+      Object.entries(history.traces).map(([name, { data }]) => [
+        name,
+        data.subarray((data.length / step) * (step - 1)),
+      ]),
+    );
+    return { history, rows: policy.rows ?? [], spent: policy.spent?.(latest) ?? [] };
+  };
+}

@@ -1,0 +1,149 @@
+import type * as tf from "@tensorflow/tfjs";
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import { type MimeBundle, type Notebook, serveNotebook } from "../../sdk/display.js";
+import { autoqnn, type Progress, pretrain, score } from "../../sdk/index.js";
+import { blobData, smallNetwork } from "./blobs.js";
+
+let model: tf.LayersModel;
+let cell: AbortController;
+let shown: MimeBundle[];
+const data = blobData();
+const options = { data, seed: 5, batchSize: 32 };
+/** Called with every bundle that the notebook is told to show. */
+let onShown: (bundle: MimeBundle) => void;
+
+beforeAll(() => {
+  model = smallNetwork();
+  const show = (bundle: MimeBundle): void => {
+    shown.push(bundle);
+    onShown(bundle);
+  };
+  const served: Notebook = {
+    display: show,
+    update: show,
+    get signal() {
+      return cell.signal;
+    },
+  };
+  serveNotebook(served);
+});
+beforeEach(() => {
+  cell = new AbortController();
+  shown = [];
+  onShown = () => {};
+});
+
+const text = (): string => String(shown.at(-1)!["text/plain"]);
+const search = (onProgress?: (progress: Progress) => void, of = data) =>
+  autoqnn(model, { ...options, data: of })
+    .searchSchemes({ steps: 20, trialSteps: 6, ...(onProgress && { onProgress }) })
+    .run();
+
+test("a stage shows its panel in the notebook, and an interrupt of the cell ends it there", async () => {
+  onShown = () => cell.abort();
+  await expect(search()).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringContaining('"search schemes" was stopped after step 1 of 20.'),
+    hint: expect.stringMatching(/^Run the same plan again, on the same data/),
+  });
+  expect(text()).toContain("search schemes: interrupted after step 1 of 20");
+  cell = new AbortController();
+  onShown = () => {};
+  const { assignment } = await search();
+  expect(String(shown.at(-1)!["text/html"])).toContain("search schemes");
+  expect(Object.keys(assignment).length).toBeGreaterThan(0);
+});
+
+test.each([
+  ["in the search", "search schemes", 9],
+  ["in a trial after it", "try searched", 2],
+])(
+  "interrupted %s and run again, it goes on where it was, to the bits of an undisturbed run",
+  async (_, stage, at) => {
+    const undisturbed = await search(() => {});
+    const stop = (progress: Progress): void => {
+      if (progress.stage === stage && progress.step >= at) cell.abort();
+    };
+    await expect(search(stop)).rejects.toMatchObject({ code: "aborted" });
+    cell = new AbortController();
+    const steps: Record<string, number[]> = {};
+    const continued = await search(({ stage, step, ended }) => {
+      if (!ended) steps[stage] = [...(steps[stage] ?? []), step];
+    });
+    expect(Math.min(...(steps["search schemes"] ?? [20]))).toBeGreaterThan(9);
+    expect(Math.min(...(steps[stage] ?? []))).toBeGreaterThan(at);
+    expect(continued.theta).toEqual(undisturbed.theta);
+    expect(continued.snapshot.variables).toEqual(undisturbed.snapshot.variables);
+    expect(continued.history.loss).toEqual(undisturbed.history.loss);
+  },
+);
+
+test("what was interrupted is not continued on other data, nor what came to its end", async () => {
+  const steps: number[] = [];
+  const count = ({ stage, step }: Progress): void => {
+    if (stage === "search schemes") steps.push(step);
+  };
+  await expect(search(({ step }) => step >= 9 && cell.abort())).rejects.toMatchObject({ code: "aborted" });
+  cell = new AbortController();
+  await search(count, blobData());
+  expect(steps[0]).toBe(1);
+  steps.length = 0;
+  await search(count);
+  expect(steps[0]).toBe(1);
+});
+
+test("floating-point training that was interrupted leaves the model as it was, and goes on", async () => {
+  const own = smallNetwork();
+  const weights = () => own.getWeights().map((weight) => weight.dataSync());
+  const before = weights();
+  const train = (onProgress: (progress: Progress) => void) =>
+    pretrain(own, data, { epochs: 2, batchSize: 32, onProgress });
+  await expect(train(({ step }) => step >= 5 && cell.abort())).rejects.toMatchObject({ code: "aborted" });
+  expect(weights()).toEqual(before);
+  cell = new AbortController();
+  const steps: number[] = [];
+  await train(({ step }) => steps.push(step));
+  expect(steps[0]).toBeGreaterThan(5);
+  expect(weights()).not.toEqual(before);
+});
+
+test("an evaluation ends when the cell is interrupted", async () => {
+  cell.abort();
+  await expect(score(model, data.test!)).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringMatching(/^The evaluation was stopped after \d+ examples/),
+  });
+});
+
+test("watchers are told how a stage ended, and see what it recorded", async () => {
+  const seen: Progress[] = [];
+  const views: { steps: number; loss: number; rows: number; width: number }[] = [];
+  const watch = (progress: Progress): void => {
+    seen.push(progress);
+    const { history, rows } = progress.view!();
+    const { row, data: theta } = history.traces.theta ?? { row: [0], data: [] };
+    views.push({
+      ...{ steps: history.steps, loss: history.loss.length, rows: rows.length },
+      width: theta.length / (row.reduce((product, size) => product * size, 1) * history.steps),
+    });
+    if (progress.step >= 9) cell.abort();
+  };
+  await expect(search(watch)).rejects.toMatchObject({ code: "aborted" });
+  expect(seen.at(-1)!.ended).toBe("interrupted");
+  expect(seen.slice(0, -1).every(({ ended }) => ended === undefined)).toBe(true);
+  expect(new Set(seen.map(({ view }) => view)).size).toBe(1);
+  for (const [i, { steps, loss, rows, width }] of views.entries()) {
+    expect([steps, loss]).toEqual([seen[i]!.step, seen[i]!.step]);
+    expect([rows > 0, width]).toEqual([true, 1]);
+  }
+});
+
+test("an error of the watcher comes through, once", async () => {
+  let calls = 0;
+  const broken = (): void => {
+    calls += 1;
+    throw new Error("mine");
+  };
+  await expect(search(broken)).rejects.toThrow("mine");
+  expect(calls).toBe(1);
+});
