@@ -6,6 +6,7 @@ import { inspect } from "./inspect.js";
 import { kernelCommands } from "./kernel.js";
 import { quantize } from "./quantize.js";
 import { setup } from "./setup.js";
+import { mergeStudy, parseShard, runStudy, showStudy, slurmStudy } from "./study.js";
 
 const DATA =
   "fashion-mnist, or a directory of IDX files, of CIFAR's binary files, or of images in class folders";
@@ -45,12 +46,42 @@ export function commands(): Command {
     .requiredOption("--data <name>", DATA)
     .option("--json", "print JSON")
     .action(evaluate);
+  addStudy(add("study", "ablation studies: the same plan under many settings, with results in one file"));
   add("doctor", "engine, device and versions; what is missing and the command that mends it")
     .option("--json", "print JSON")
     .action(doctor);
   add("setup", "install libtensorflow and build the engine").action(setup);
   kernelCommands(add("kernel", "the Jupyter kernel for notebooks in TypeScript"));
   return program;
+}
+
+/** `autoqnn study FILE` is short for `autoqnn study run FILE`. */
+function addStudy(study: Command): void {
+  const add = (nameAndArguments: string, description: string, settings = {}): Command =>
+    study.command(nameAndArguments, settings).description(description).exitOverride();
+  const file = "a module that exports a study by default: .js, .mjs, .ts or .mts";
+
+  add("run", "run what is missing of a study", { isDefault: true })
+    .argument("<file>", file)
+    .option("--jobs <n>", "processes at a time, which share the cores", wholeFrom(1), 1)
+    .option("--shard <i/n>", "only this part of the cells, from 0/n to (n-1)/n", parseShard)
+    .option("--out <file>", "where the results go; by default beside the study, as .sqlite")
+    .addOption(new Option("--worker").hideHelp())
+    .action(runStudy);
+  add("merge", "put the results of shards into one file")
+    .argument("<files...>", "files of one study")
+    .requiredOption("--out <file>", "where the results go")
+    .action(mergeStudy);
+  add("show", "cells, and the effects of the axes on accuracy")
+    .argument("<file>", "results of a study")
+    .option("--json", "print all columns as JSON")
+    .option("--csv", "print all columns as CSV")
+    .action(showStudy);
+  add("slurm", "print a job script that spreads a study over a cluster")
+    .argument("<file>", file)
+    .requiredOption("--shards <n>", "tasks of the job array", wholeFrom(1))
+    .option("--out <file>", "where the merged results go")
+    .action(slurmStudy);
 }
 
 function positive(text: string): number {

@@ -26,6 +26,8 @@ export class Board {
   readonly #own: ReadonlySet<string>;
   readonly #records: Map<string, CellRecord>;
   readonly #unlock: () => Promise<void>;
+  /** The last of the changes to the file, which are made one after another. */
+  #changes: Promise<void> = Promise.resolve();
 
   private constructor(
     path: string,
@@ -87,8 +89,14 @@ export class Board {
   }
 
   /** Keeps what became of a cell, then removes the checkpoints that no cell needs any more. */
-  async record(cell: Cell, outcome: Outcome): Promise<void> {
+  record(cell: Cell, outcome: Outcome): Promise<void> {
     this.#records.set(keyOf(cell), { cell, outcome });
+    const change = this.#changes.then(() => this.#keep(cell, outcome));
+    this.#changes = change.catch(() => {});
+    return change;
+  }
+
+  async #keep(cell: Cell, outcome: Outcome): Promise<void> {
     await writeResults(this.#path, { definition: this.#definition, records: [...this.#records.values()] });
     const left = this.pending;
     if (left.length === 0) return rm(this.directory, { recursive: true, force: true });
