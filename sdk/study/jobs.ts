@@ -38,7 +38,7 @@ export async function runJobs(design: Design, path: string, options: JobsOptions
   const logs = `${path}.logs`;
   const finished = async (cell: Cell, outcome: Outcome): Promise<void> => {
     await board.record(cell, outcome);
-    watcher.finished(cell, outcome);
+    await watcher.finished(cell, outcome);
   };
   const lane = async (): Promise<void> => {
     const self = Symbol();

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AutoqnnError } from "../errors.js";
@@ -7,8 +6,7 @@ import type { Study } from "./study.js";
 /**
  * The study that a file exports by default.
  *
- * A file in TypeScript runs as it is where Node strips types or a loader is in place, and otherwise by `tsx`, which is looked
- * for from the file.
+ * A file in TypeScript runs as it is where Node strips types or a loader is in place, and otherwise by `tsx`.
  *
  * @throws AutoqnnError `bad-file` where there is no such file, it cannot be run, or it exports something else.
  */
@@ -23,12 +21,11 @@ export async function loadStudy(path: string): Promise<Study<unknown>> {
 }
 
 async function run(path: string): Promise<{ readonly default?: unknown }> {
-  const file = resolve(path);
-  const { href } = pathToFileURL(file);
+  const { href } = pathToFileURL(resolve(path));
   try {
     return await import(href).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "ERR_UNKNOWN_FILE_EXTENSION") throw error;
-      await registerTsx(file);
+      (await import("tsx/esm/api")).register();
       return import(href);
     });
   } catch (cause) {
@@ -40,24 +37,4 @@ async function run(path: string): Promise<{ readonly default?: unknown }> {
       { cause },
     );
   }
-}
-
-async function registerTsx(file: string): Promise<void> {
-  const places = [file, import.meta.url].map((from) => () => createRequire(from).resolve("tsx/esm/api"));
-  for (const place of places) {
-    let found: string;
-    try {
-      found = place();
-    } catch {
-      continue;
-    }
-    const { register } = await import(pathToFileURL(found).href);
-    register();
-    return;
-  }
-  throw new AutoqnnError(
-    "bad-file",
-    `Expected something that runs TypeScript for ${file}, received Node ${process.versions.node} without it.`,
-    "Run npm install tsx beside the file, or take Node 22.18 or later, or JavaScript.",
-  );
 }

@@ -1,9 +1,11 @@
-import { notebook } from "../display.js";
+import { type MimeBundle, notebook } from "../display.js";
+import { bundleOf } from "../report/display.js";
+import { frontier } from "../report/figures.js";
 import { asHtml, asText } from "../table.js";
 import type { Board } from "./board.js";
 import { type Cell, nameOf } from "./cell.js";
 import type { Outcome } from "./file.js";
-import { resultTable } from "./rows.js";
+import { frontierRows, resultTable } from "./rows.js";
 
 /** Where a study stands after a cell. */
 export interface StudyProgress {
@@ -16,7 +18,7 @@ export interface StudyProgress {
   readonly eta: number;
 }
 
-export type OnCell = (progress: StudyProgress) => void;
+export type OnCell = (progress: StudyProgress) => void | Promise<void>;
 
 /** Counts the cells of a run, and tells of each. */
 export class Watcher {
@@ -34,11 +36,11 @@ export class Watcher {
     this.#onCell = onCell ?? (notebook() ? panel(board) : line);
   }
 
-  finished(cell: Cell, outcome: Outcome): void {
+  async finished(cell: Cell, outcome: Outcome): Promise<void> {
     this.#count++;
     this.#seconds += outcome.seconds;
     const left = this.#left - this.#count;
-    this.#onCell({
+    await this.#onCell({
       ...{ cell, outcome, cells: this.#board.size, finished: this.#board.size - left },
       eta: ((this.#seconds / this.#count) * left) / this.#jobs,
     });
@@ -63,19 +65,24 @@ function left({ eta }: StudyProgress): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left`;
 }
 
-/** One panel for the run, under the notebook's cell. */
+/** One panel for the run, under the notebook's cell: the table of results, and the frontier as it grows. */
 function panel(board: Board): OnCell {
   const id = `study-${process.pid}-${Date.now()}`;
-  let shown = false;
-  return (progress) => {
+  const shown = new Set<string>();
+  const show = (part: string, bundle: MimeBundle): void => {
+    const name = `${id}-${part}`;
+    if (shown.has(name)) notebook()?.update(bundle, name);
+    else notebook()?.display(bundle, name);
+    shown.add(name);
+  };
+  return async (progress) => {
     const head = `${progress.finished} of ${progress.cells} cells, ${left(progress)}`;
     const table = resultTable(board.file);
-    const bundle = {
+    show("table", {
       "text/plain": `${head}\n${asText(table)}`,
       "text/html": `<p>${head}</p>\n${asHtml(table)}`,
-    };
-    if (shown) notebook()?.update(bundle, id);
-    else notebook()?.display(bundle, id);
-    shown = true;
+    });
+    const rows = frontierRows(board.file);
+    if (rows.length > 0) show("frontier", await bundleOf(frontier(rows)));
   };
 }

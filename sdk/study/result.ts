@@ -1,10 +1,11 @@
 import { DISPLAY, type Displayable, type MimeBundle } from "../display.js";
 import { AutoqnnError } from "../errors.js";
+import { type Figure, frontier } from "../report/figures.js";
 import { asHtml, asText } from "../table.js";
 import { type Effect, type EffectOptions, effectsOf, effectTable } from "./effects.js";
 import { readResults, type StudyFile } from "./file.js";
 import type { NodeRow } from "./measure.js";
-import { type Row, resultTable, rowsOf } from "./rows.js";
+import { frontierRows, type Row, resultTable, rowsOf } from "./rows.js";
 
 /** The results of a study: plain rows for data frames, and what they tell. */
 export interface StudyResult<C = Readonly<Record<string, string | number | boolean>>> extends Displayable {
@@ -25,6 +26,13 @@ export interface StudyResult<C = Readonly<Record<string, string | number | boole
    * result.effects("seed", "packedBytes", { confidence: 0.9 });
    */
   effects(axis: keyof C & string, metric?: string, options?: EffectOptions): readonly Effect[];
+  /**
+   * Accuracy against size of all finished cells, for plotly; those that differ in their seed alone are one point with its
+   * spread.
+   *
+   * @throws AutoqnnError `bad-option` while no cell is done.
+   */
+  frontier(): Figure;
   /** The table of cells, then the effects of all axes but the seed on the accuracy. */
   toString(): string;
 }
@@ -46,6 +54,7 @@ export function resultOf<C>(file: StudyFile): StudyResult<C> {
       .join("\n\n");
   const methods = {
     effects,
+    frontier: () => frontier(frontierRows(file)),
     toString: text,
     [DISPLAY]: (): MimeBundle => ({
       "text/plain": text(),

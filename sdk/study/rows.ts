@@ -1,5 +1,6 @@
+import type { FrontierRow } from "../report/frontier.js";
 import { type Table, table } from "../table.js";
-import { type Label, labelOf } from "./cell.js";
+import { type Label, labelOf, nameOf } from "./cell.js";
 import type { StudyFile } from "./file.js";
 import type { Metrics } from "./measure.js";
 import { METRICS } from "./schema.js";
@@ -50,6 +51,17 @@ export function rowsOf<C>({ definition, records }: StudyFile): Row<C>[] {
       finished: outcome.finished,
     };
     return [Object.freeze(row) as unknown as Row<C>];
+  });
+}
+
+/** The finished cells for the frontier of accuracy against size: cells that differ in their seed alone have one name. */
+export function frontierRows({ definition, records }: StudyFile): FrontierRow[] {
+  const named = definition.axes.filter((axis) => axis !== "seed");
+  return records.flatMap(({ cell, outcome }) => {
+    if (outcome?.state !== "done") return [];
+    const { accuracy, packedBytes, floatingBytes, seed } = outcome.metrics;
+    const name = nameOf(Object.fromEntries(named.map((axis) => [axis, cell[axis]]))) || "all cells";
+    return [{ name, accuracy, bytes: packedBytes + floatingBytes, seed }];
   });
 }
 

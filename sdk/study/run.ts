@@ -29,7 +29,7 @@ export async function runHere(design: Design, path: string, options: RunOptions)
     for (const cell of board.pending) {
       const outcome = await outcomeOf(cell, planOf, design, signal);
       await board.record(cell, outcome);
-      watcher.finished(cell, outcome);
+      await watcher.finished(cell, outcome);
     }
     return board;
   } finally {

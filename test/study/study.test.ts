@@ -6,6 +6,7 @@ import { join } from "node:path";
 import * as dfd from "danfojs-node";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { autoqnn } from "../../sdk/autoqnn.js";
+import { type MimeBundle, serveNotebook } from "../../sdk/display.js";
 import { engine, mergeStudies, readStudy, type Study, type StudyResult, study } from "../../sdk/index.js";
 import type { KnownAxes } from "../../sdk/study/index.js";
 import { blobData, smallNetwork } from "../plan/blobs.js";
@@ -109,6 +110,18 @@ print(json.dumps({"rows": rows, "bits": bits, "check": c.execute("PRAGMA integri
     expect(effect).toMatchObject({ from: "averageBits=2", to: "averageBits=4", n: 4, warning: null });
     expect(effect!.mean).toBeGreaterThan(0);
     expect(String(result)).toMatch(/granularity +layer +model +accuracy \(points\) +4/);
+  });
+
+  it("draws the frontier: seeds of one setting are one point", () => {
+    const { data } = result.frontier();
+    const means = (data as { name?: string; showlegend?: boolean }[]).filter(
+      ({ name, showlegend }) => name?.startsWith("granularity=") && showlegend !== false,
+    );
+    expect(means.map(({ name }) => name)).toEqual(
+      ["layer", "model"].flatMap((granularity) =>
+        [2, 4].map((bits) => `granularity=${granularity}, budget=(averageBits=${bits})`),
+      ),
+    );
   });
 
   it("refuses to go on in the file of another study", async () => {
@@ -227,10 +240,35 @@ test("a study that is stopped goes on where it was, and ends with the same resul
   const done: unknown[] = [];
   const second = await study(plan(false))
     .over(axes)
-    .run(at("stopped.sqlite"), { onCell: ({ cell }) => done.push(cell) });
+    .run(at("stopped.sqlite"), { onCell: ({ cell }) => void done.push(cell) });
   expect(done).toHaveLength(1);
   const whole = await study(plan(false)).over(axes).run(at("whole.sqlite"), silent);
   expect(outcome(second)).toEqual(outcome(whole));
+});
+
+test("in a notebook the table and the frontier are shown once and updated after every cell, and its interrupt stops", async () => {
+  const shown: string[] = [];
+  const bundles: MimeBundle[] = [];
+  const stop = new AbortController();
+  const note = (verb: string) => (bundle: MimeBundle, id?: string) => {
+    shown.push(`${verb} ${id!.split("-").at(-1)}`);
+    bundles.push(bundle);
+    if (shown.length === 4) stop.abort();
+  };
+  serveNotebook({ display: note("display"), update: note("update"), signal: stop.signal });
+  try {
+    const plan = autoqnn(smallNetwork(), { data: blobData() });
+    const run = study(plan)
+      .over({ seed: [0, 1, 2] })
+      .run(at("notebook.sqlite"));
+    await expect(run).rejects.toMatchObject({ code: "aborted" });
+  } finally {
+    serveNotebook(undefined as never);
+  }
+  expect(shown).toEqual(["display table", "display frontier", "update table", "update frontier"]);
+  expect(bundles[2]!["text/html"]).toMatch(/^<p>2 of 3 cells/);
+  expect(bundles[3]).toHaveProperty(["application/vnd.plotly.v1+json"]);
+  expect(bundles[3]).toHaveProperty(["image/png"]);
 });
 
 test("shards are disjoint, and merged they equal the whole", async () => {
