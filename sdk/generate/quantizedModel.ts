@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { showsItself } from "../display.js";
+import { notebook, showsItself } from "../display.js";
 import { engine } from "../engine/index.js";
 import type { LeftAlone, QuantizedGraph } from "../graph/graph.js";
 import type { Confusion } from "../report/confusion.js";
@@ -14,6 +14,7 @@ import type { Assignment } from "../train/policy.js";
 import type { OnProgress } from "../train/progress.js";
 import type { Score } from "../train/run.js";
 import { toDevice } from "../train/snapshot.js";
+import { refuseStopped } from "../train/stopped.js";
 import { modelShape } from "../train/workbench.js";
 import type { Artifact, NormalizationOutcome, Provenance, Sizes } from "./artifact.js";
 import { checkInputs } from "./checkInputs.js";
@@ -47,6 +48,8 @@ export interface EvaluateOptions {
   /** Default 250. */
   readonly batchSize?: number;
   readonly onProgress?: OnProgress;
+  /** By default that of the notebook's running cell. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -124,9 +127,12 @@ export class QuantizedModel {
    * Mean loss (nats) and accuracy over `examples`, as one compiled step off the JavaScript thread.
    *
    * @throws AutoqnnError `bad-model` unless this is a classifier of one input and one output, `bad-data` for examples that
-   * do not fit it.
+   * do not fit it, `aborted` when the signal fires.
    */
-  async evaluate(examples: Examples, { batchSize = 250, onProgress }: EvaluateOptions = {}): Promise<Score> {
+  async evaluate(
+    examples: Examples,
+    { batchSize = 250, onProgress, signal = notebook()?.signal }: EvaluateOptions = {},
+  ): Promise<Score> {
     const source = await checkedSource("examples", examples, modelShape(this.#graph));
     const step = (await engine()).compile("evaluate artifact", ({ x, y, ...at }) => {
       const [logits] = forward(this.#graph, at, [x!], { logits: true });
@@ -146,6 +152,7 @@ export class QuantizedModel {
         correct += (await outputs.correct!.data())[0]!;
         count += x.shape[0]!;
         tf.dispose([x, y, outputs]);
+        refuseStopped(signal, `The evaluation was stopped after ${count} examples`);
         const seconds = (performance.now() - started) / 1000;
         onProgress?.({
           ...{ stage: "evaluate", step: ++done, steps, epoch: 1, epochs: 1 },

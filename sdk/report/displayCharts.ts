@@ -33,8 +33,9 @@ export function curve(
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const x = (step: number): string =>
     (left + (step / Math.max(1, steps - 1)) * (width - left - 6)).toFixed(1);
+  const flat = high === low;
   const y = (value: number): string =>
-    (height - bottom - ((value - low) / (high - low || 1)) * (height - top - bottom)).toFixed(1);
+    (height - bottom - (flat ? 0.5 : (value - low) / (high - low)) * (height - top - bottom)).toFixed(1);
   const picked = Array.from({ length: Math.min(POINTS, values.length) }, (_, i, count = values.length) =>
     Math.round((i * (count - 1)) / Math.max(1, Math.min(POINTS, count) - 1)),
   );
@@ -54,8 +55,8 @@ export function curve(
         `x="${left}" y="11"`,
         `${escapeHtml(title)} <tspan font-weight="bold">${format(values[last]!)}</tspan>`,
       ),
-      text(`x="${left - 4}" y="${top + 6}" text-anchor="end"`, format(high)),
-      ...(high > low ? [text(`x="${left - 4}" y="${height - bottom}" text-anchor="end"`, format(low))] : []),
+      text(`x="${left - 4}" y="${flat ? Number(y(high)) + 3 : top + 6}" text-anchor="end"`, format(high)),
+      ...(!flat ? [text(`x="${left - 4}" y="${height - bottom}" text-anchor="end"`, format(low))] : []),
     ].join(""),
   );
 }
@@ -124,7 +125,7 @@ export function usage(name: string, used: number, limit: number, unit: string): 
   const colour = over ? "#D55E00" : "#009E73";
   const width = Math.min(100, 100 * share).toFixed(1);
   const text = `${number(used)} of ${number(limit)} ${unit}, ${(100 * share).toFixed(0)} %${over ? ": too much" : ""}`;
-  return `<div style="display:flex;align-items:center;gap:.6em;margin:.15em 0"><span style="min-width:13em">${escapeHtml(name)}</span>${bar(width, colour)}<span>${escapeHtml(text)}</span></div>`;
+  return `<div style="display:flex;align-items:center;gap:.6em;margin:.15em 0"><span style="min-width:15em">${escapeHtml(name)}</span>${bar(width, colour)}<span>${escapeHtml(text)}</span></div>`;
 }
 
 /** A bar filled to `percent`. */

@@ -22,10 +22,14 @@ export function curvesOf({ history: { steps, loss, accuracy }, of }: Recorded): 
   const line = (title: string, values: Float32Array, colour: string, format: (value: number) => string) =>
     curve(title, smoothed(values.subarray(0, steps)), of, { colour, format });
   return `<div style="display:flex;flex-wrap:wrap;gap:0 1em">${[
-    line("loss (nat)", loss, STAGES.search.colour, (value) => value.toPrecision(3)),
+    line("loss (nat)", loss, STAGES.search.colour, short),
     line("accuracy (%)", accuracy, STAGES.tune.colour, (value) => (100 * value).toFixed(1)),
   ].join("")}</div>`;
 }
+
+/** Three digits, in as many characters as stand beside an axis. */
+const short = (value: number): string =>
+  Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential(1) : value.toPrecision(3);
 
 /** Theta or b of every node over time; nothing for a stage that decides nothing. */
 export function decisionsOf({ history: { steps, traces }, rows, of }: Recorded): string {
@@ -36,7 +40,7 @@ export function decisionsOf({ history: { steps, traces }, rows, of }: Recorded):
   const at = Array.from({ length: columns }, (_, i) => Math.round(((i + 1) * steps) / columns) - 1);
   const lines = rows.map((row, index) => draw(trace, row, index, at));
   const [title, legend] = name === "theta" ? thetaLegend(rows) : bitsLegend();
-  return `<div style="margin:.3em 0">${title}</div><div style="display:flex;flex-wrap:wrap;gap:0 1em;font-size:90%">${legend}</div>${heatMap(title, lines, Math.min(1, steps / of))}`;
+  return `<div style="margin:.3em 0">${title}</div><div style="display:flex;flex-wrap:wrap;gap:0 1em;font-size:90%;margin-bottom:.3em">${legend}</div>${heatMap(title, lines, Math.min(1, steps / of))}`;
 }
 
 /** The colour is the likeliest scheme's, stronger the surer: nothing where all are alike, full where p is 1. */
@@ -60,7 +64,8 @@ function thetaRow(
     now: `${candidate.scheme} ${candidate.bits} · ${p.toFixed(2)}`,
     cells: likeliest.map(({ candidate: { scheme }, p }) => ({
       colour: SCHEME_COLOURS[scheme],
-      strength: least === 1 ? 1 : (p - least) / (1 - least),
+      // By the root: most nodes spend most of a search little above the least p, and are to be told apart there.
+      strength: least === 1 ? 1 : Math.sqrt((p - least) / (1 - least)),
     })),
   };
 }

@@ -15,6 +15,8 @@ export interface Drawn {
   readonly seconds: number;
   /** Curves, what was decided, and the budget, as HTML. */
   readonly drawing: string;
+  /** Whether it decides something: then its drawing is kept when it has ended. */
+  readonly decides: boolean;
 }
 
 /** Bytes of drawings of stages that have ended: older ones are left out. */
@@ -25,7 +27,7 @@ const LINES = 12;
 
 /** A stage of which this is the first report. */
 export function startedNow(progress: Progress): Drawn {
-  return { open: true, last: progress, began: performance.now(), seconds: 0, drawing: "" };
+  return { open: true, last: progress, began: performance.now(), seconds: 0, drawing: "", decides: false };
 }
 
 /** The stage after a report, drawn: what is recorded is the stage's own, and is read now. */
@@ -41,6 +43,7 @@ export function withProgress({ began, drawing }: Drawn, progress: Progress): Dra
     last: progress,
     began,
     seconds: (performance.now() - began) / 1000,
+    decides: (view?.rows.length ?? 0) > 0,
     drawing: recorded
       ? [curvesOf(recorded), decisionsOf(recorded), budgetOf(view?.spent ?? [])].join("\n")
       : drawing,
@@ -56,9 +59,9 @@ export function panelBundle(stages: readonly Drawn[]): MimeBundle {
   let bytes = 0;
   const folded = before
     .toReversed()
-    .filter(({ drawing }) => {
-      bytes += drawing.length;
-      return drawing.length > 0 && bytes <= KEPT;
+    .filter(({ drawing, decides }) => {
+      bytes += decides ? drawing.length : 0;
+      return decides && bytes <= KEPT;
     })
     .toReversed()
     .map(
@@ -118,6 +121,7 @@ function budgetOf(spent: readonly { name: string; unit: string; used: number; li
 const count = (value: number): string => value.toLocaleString("en-US");
 
 function clock(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   const [minutes, rest] = [Math.floor(whole / 60), String(whole % 60).padStart(2, "0")];
   return minutes < 60

@@ -108,11 +108,13 @@ test("floating-point training that was interrupted leaves the model as it was, a
 });
 
 test("an evaluation ends when the cell is interrupted", async () => {
+  const quantized = await autoqnn(model).generate();
   cell.abort();
-  await expect(score(model, data.test!)).rejects.toMatchObject({
-    code: "aborted",
-    message: expect.stringMatching(/^The evaluation was stopped after \d+ examples/),
-  });
+  for (const evaluation of [score(model, data.test!), quantized.evaluate(data.test!, { batchSize: 4 })])
+    await expect(evaluation).rejects.toMatchObject({
+      code: "aborted",
+      message: expect.stringMatching(/^The evaluation was stopped after \d+ examples/),
+    });
 });
 
 test("watchers are told how a stage ended, and see what it recorded", async () => {
