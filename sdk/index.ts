@@ -30,12 +30,18 @@ export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js
 export { quantizedGraph } from "./graph/graph.js";
 export { models } from "./model/index.js";
 export { pretrain, score } from "./pretrain.js";
+export type { Confusion } from "./report/confusion.js";
+export type { Report } from "./report/contents.js";
 export { bundleOf } from "./report/display.js";
 export type { ImageOptions, Picture } from "./report/displayImage.js";
 export { image } from "./report/displayImage.js";
+export type { LayerErrorRow } from "./report/errorPerLayer.js";
 export type { Figure } from "./report/figures.js";
 export * as figures from "./report/figures.js";
 export { htmlReport, textReport } from "./report/html.js";
+export type { StillSize } from "./report/render.js";
+export { renderPng, renderSvg } from "./report/render.js";
+export { checkReportDirectory, saveReport } from "./report/saveReport.js";
 export type { SensitivityOptions, SensitivityTable } from "./sensitivity.js";
 export type { SchemeName } from "./staircase/schemes.js";
 export { schemes } from "./staircase/schemes.js";

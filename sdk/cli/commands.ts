@@ -35,6 +35,7 @@ export function commands(): Command {
       ]),
     )
     .requiredOption("--out <directory>", "where the artifact goes")
+    .option("--report <directory>", "also write a report there: a page, figures, tables")
     .action(quantize);
   add("inspect", "nodes, schemes, bits and sizes, and what is not quantized and why")
     .argument("<path>", "a network, or the directory of an artifact")

@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { basename } from "node:path";
 import type { GenerateOptions, LearnPrecisionOptions } from "../index.js";
 import { readData } from "./data.js";
 
@@ -9,15 +10,26 @@ interface Options {
   readonly seed: number;
   readonly batchNormalization?: NonNullable<GenerateOptions["batchNormalization"]>;
   readonly out: string;
+  readonly report?: string;
 }
 
 /** Runs the default chain. Interrupted and run again, it goes on from the checkpoints beside the output directory. */
 export async function quantize(
   path: string,
-  { data: name, budget, epochs, seed, batchNormalization, out }: Options,
+  { data: name, budget, epochs, seed, batchNormalization, out, report }: Options,
 ): Promise<void> {
-  const { autoqnn, checkDestination, engine, models, score, terminalProgress } = await import("../index.js");
+  const {
+    autoqnn,
+    checkDestination,
+    checkReportDirectory,
+    engine,
+    models,
+    saveReport,
+    score,
+    terminalProgress,
+  } = await import("../index.js");
   await checkDestination(out);
+  if (report !== undefined) await checkReportDirectory(report);
   await engine();
   const model = await models.load(path);
   const data = await readData(name, model.inputs[0]?.shape ?? []);
@@ -26,11 +38,10 @@ export async function quantize(
   const checkpoint = `${out.replace(/\/+$/, "")}.checkpoints`;
   const onProgress = await terminalProgress();
   const stage = { checkpoint, onProgress, signal: stop.signal, ...(epochs !== undefined && { epochs }) };
-  const quantized = await autoqnn(model, { data, seed })
-    .searchSchemes(stage)
-    .learnPrecision({ ...stage, budget })
-    .fineTune(stage)
-    .generate({ ...(batchNormalization && { batchNormalization }) });
+  const searched = await autoqnn(model, { data, seed }).searchSchemes(stage).run();
+  const learned = await searched.learnPrecision({ ...stage, budget }).run();
+  const tuned = await learned.fineTune(stage).run();
+  const quantized = await tuned.generate({ ...(batchNormalization && { batchNormalization }) });
   await quantized.save(out);
   await rm(checkpoint, { recursive: true, force: true });
   quantized.summary();
@@ -38,6 +49,16 @@ export async function quantize(
   const after = await quantized.evaluate(data.test);
   console.log(`\nTest accuracy: ${percent(before.accuracy)} in FP32, ${percent(after.accuracy)} quantized.`);
   console.log(`Saved in ${out}.`);
+  if (report === undefined) return;
+  const title = `${basename(path)}, quantized`;
+  const errors = await quantized.errors(model, data.test);
+  const confusion = await quantized.confusion(data.test, data);
+  const runs = [searched, learned, tuned];
+  await saveReport(
+    { title, floating: before, quantized: after, model: quantized, runs, errors, confusion },
+    report,
+  );
+  console.log(`Report in ${report}.`);
 }
 
 export function percent(fraction: number): string {

@@ -1,4 +1,5 @@
 import type { SchemeName } from "../staircase/schemes.js";
+import { type Table, table } from "../table.js";
 import type { Figure } from "./panels.js";
 import { axis, INK, listed, PALETTE, schemeFill } from "./style.js";
 
@@ -68,4 +69,24 @@ export function bitsAgainstSensitivity(rows: readonly SensitiveNode[]): Figure {
       },
     ),
   };
+}
+
+/** The same in numbers. */
+export function sensitivityTable(rows: readonly SensitiveNode[]): Table {
+  const change = (title: string, of: "up" | "down") => [
+    { title, unit: "nat", digits: 4, value: ({ [of]: change }: SensitiveNode) => change?.loss },
+    {
+      title: `error, ${title}`,
+      unit: "nat",
+      digits: 4,
+      value: ({ [of]: change }: SensitiveNode) => change?.error,
+    },
+  ];
+  return table(rows, [
+    { title: "node", value: ({ node }) => node },
+    { title: "scheme", value: ({ scheme }) => scheme },
+    { title: "bits", value: ({ bits }) => bits },
+    ...change("one bit less", "down"),
+    ...change("one bit more", "up"),
+  ]);
 }

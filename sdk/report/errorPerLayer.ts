@@ -1,3 +1,4 @@
+import { type Table, table } from "../table.js";
 import type { Figure } from "./panels.js";
 import { axis, listed, PALETTE } from "./style.js";
 
@@ -45,4 +46,14 @@ export function errorPerLayer(rows: readonly LayerErrorRow[]): Figure {
       xaxis: axis("relative error, root mean square (%)", { rangemode: "tozero" }),
     }),
   };
+}
+
+/** The same in numbers. */
+export function errorTable(rows: readonly LayerErrorRow[]): Table {
+  const percent = (share: number | undefined): number | undefined => share && 100 * share;
+  return table(rows, [
+    { title: "node", value: ({ node }) => node },
+    { title: "against FP32", unit: "%", digits: 2, value: ({ arriving }) => percent(arriving) },
+    { title: "of its quantizer", unit: "%", digits: 2, value: ({ rounding }) => percent(rounding) },
+  ]);
 }

@@ -18,6 +18,9 @@ export interface Panel {
 const COLUMNS = 4;
 const PER_PAGE = 12;
 const ROW_HEIGHT = 200;
+/** Pixels below the last row, and of those the ones above the legend: room for the numbers and titles of axes. */
+const BELOW = 78;
+const LEGEND = 50;
 const NOTHING = Object.freeze({
   type: "scatter",
   x: [null],
@@ -41,9 +44,7 @@ export function smallMultiples(
   const pages = Array.from({ length: Math.ceil(panels.length / PER_PAGE) }, (_, page) =>
     panels.slice(page * PER_PAGE, (page + 1) * PER_PAGE),
   );
-  const shown = Math.min(panels.length, PER_PAGE);
-  const columns = Math.min(COLUMNS, Math.max(1, shown));
-  const rows = Math.max(1, Math.ceil(shown / columns));
+  const columns = Math.min(COLUMNS, Math.max(1, panels.length));
   const drawn = pages.flatMap((page, index) =>
     page.flatMap(({ front, back = [] }, cell) => [
       // An axis without a trace is none, and nothing can lie over it.
@@ -53,6 +54,15 @@ export function smallMultiples(
   );
   const data = drawn.map(({ trace, page }) => ({ ...trace, visible: page === 0 }));
   const top = pages.length > 1 ? 112 : 84;
+  const laidOut = (page: readonly Panel[]): Record<string, unknown> => {
+    const rows = Math.max(1, Math.ceil(page.length / columns));
+    return {
+      ...grid(page.length, columns, rows, axes),
+      annotations: titles(page),
+      height: rows * ROW_HEIGHT + top + BELOW,
+      legend: { orientation: "h", x: 0, xanchor: "left", y: -LEGEND / (rows * ROW_HEIGHT), yanchor: "top" },
+    };
+  };
   const menu = {
     type: "dropdown",
     x: 1,
@@ -68,11 +78,11 @@ export function smallMultiples(
   };
   return {
     data,
-    layout: layout(title, rows * ROW_HEIGHT + top + 70, {
-      ...grid(shown, columns, rows, axes),
-      annotations: titles(pages[0] ?? []),
-      ...(pages.length > 1 && { updatemenus: [menu] }),
-      margin: { l: 64, r: 20, t: top, b: 70 },
+    layout: layout(title, ROW_HEIGHT, {
+      ...laidOut(pages[0] ?? []),
+      // Pages share their axes on a screen; a picture of one alone has a layout of its own (stills.ts).
+      ...(pages.length > 1 && { updatemenus: [menu], meta: { pages: pages.map(laidOut) } }),
+      margin: { l: 64, r: 20, t: top, b: BELOW },
       ...more,
     }),
   };

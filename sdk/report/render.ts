@@ -10,6 +10,8 @@ export interface StillSize {
 
 const WIDTH = 900;
 const HEIGHT = 450;
+/** Pixels of a PNG for each of the SVG: sharp on dense screens, and in print at half a page's width. */
+const SCALE = 2;
 
 /** The kinds of trace that plotly draws as SVG alone. All others ask for WebGL, for maps, or for lengths of curves. */
 const DRAWN = new Set(
@@ -75,10 +77,14 @@ export async function renderSvg(figure: Figure, size: StillSize = {}): Promise<s
  */
 export async function renderPng(
   figure: Figure,
-  { scale = 2, ...size }: StillSize & { readonly scale?: number } = {},
+  { scale = SCALE, ...size }: StillSize & { readonly scale?: number } = {},
 ): Promise<Buffer> {
   check("scale", scale);
-  const svg = await renderSvg(figure, size);
+  return pngOf(await renderSvg(figure, size), scale);
+}
+
+/** SVG text that `renderSvg` gave as a PNG on white, with `scale` pixels for each of its own. */
+export async function pngOf(svg: string, scale = SCALE): Promise<Buffer> {
   const [{ renderAsync }, { FONT_FILES }] = await Promise.all([
     import("@resvg/resvg-js"),
     import("./textSize.js"),

@@ -221,12 +221,18 @@ describe("quantize, inspect, evaluate", () => {
       "fold",
       "--out",
       out,
+      "--report",
+      join(directory, "report"),
     ]);
     expect(made.error).not.toMatch(/^autoqnn: /m);
     expect(made.code).toBe(0);
     expect(made.out).toMatch(/Test accuracy: [\d.]+ % in FP32, [\d.]+ % quantized/);
     expect((await readdir(out)).sort()).toEqual(["floating.bin", "model.json", "packed.bin"]);
     expect(await readdir(directory)).not.toContain("artifact.checkpoints");
+    const report = join(directory, "report");
+    expect((await readdir(report)).sort()).toEqual(["figures", "report.html", "tables"]);
+    expect(await readdir(join(report, "figures"))).toContain("confusion.png");
+    expect(await readFile(join(report, "tables", "error-per-layer.csv"), "utf8")).toMatch(/^output,/m);
 
     const inspected = JSON.parse((await autoqnn(["inspect", out, "--json"])).out);
     expect(inspected.kind).toBe("artifact");

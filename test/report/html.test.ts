@@ -34,14 +34,21 @@ describe("htmlReport", () => {
     expect(htmlReport(control)).toContain("The control won");
   });
 
+  it("draws what was measured", () => {
+    expect(html).toContain("Error of what every layer receives");
+    expect(html).toContain("Confusion matrix");
+    expect(html).toContain("what a bit is worth there");
+  });
+
   it("names every node and everything left alone", () => {
     for (const { id } of report.model.nodes) expect(html).toContain(`<td>${id}</td>`);
     expect(html).toContain("model input: already 8-bit data");
   });
 
-  it("does without stages", () => {
-    const bare = htmlReport({ ...report, runs: [] });
+  it("does without stages and measurements", () => {
+    const { title, floating, quantized, model } = report;
+    const bare = htmlReport({ title, floating, quantized, model, runs: [] });
     expect(bare).toContain("88.71");
-    expect(bare.match(/<figure/g)!.length).toBe(3);
+    expect(bare.match(/<figure/g)!.length).toBe(5);
   });
 });

@@ -1,5 +1,5 @@
 import type { QuantizedNode } from "../../sdk/generate/quantizedModel.js";
-import type { Report } from "../../sdk/report/html.js";
+import type { Report } from "../../sdk/report/contents.js";
 import { schemes } from "../../sdk/staircase/schemes.js";
 import type { Candidate } from "../../sdk/train/policy.js";
 import type { History, LearnRun, SearchRun, TuneRun } from "../../sdk/train/run.js";
@@ -129,12 +129,30 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
     history: history(0.5, 0.29),
   };
   const elements = nodes.reduce((sum, node) => sum + (node.kind === "weight" ? node.elements : 0), 0);
+  const inputs = nodes.filter(({ kind }) => kind === "input");
   return {
     title: "ResNet8 <on> Fashion-MNIST & more",
     notes: ["Made-up numbers, to look at the report."],
     floating: { loss: 0.271, accuracy: 0.9052, count: 10000 },
     quantized: { loss: 0.324, accuracy: 0.8871, count: 10000 },
     runs: [search, learn, tune],
+    sensitivity: nodes.map(({ id, scheme, bits }) => ({
+      ...{ node: id, scheme, bits },
+      up: { loss: -0.01 * draw(), error: 0.001 },
+      ...(bits > 1 && { down: { loss: 0.1 * draw(), error: 0.002 } }),
+    })),
+    errors: [
+      ...inputs.map(({ id }) => ({ node: id, rounding: 0.2 * draw(), arriving: 0.4 * draw() })),
+      { node: "output", arriving: 0.25 },
+    ],
+    confusion: {
+      classes: ["T-shirt", "Trouser", "Bag"],
+      counts: [
+        [90, 3, 7],
+        [2, 95, 3],
+        [0, 1, 99],
+      ],
+    },
     model: {
       nodes,
       leftAlone: [
