@@ -6,7 +6,7 @@ import { type Cell, canonical, checkCells, digest, keyOf } from "./cell.js";
 import { type Definition, modelDigest, planText } from "./definition.js";
 import { type Judging, judgedOn } from "./measure.js";
 import { checkNames } from "./schema.js";
-import { type AnyPlan, beginnings, neighbours, Trail } from "./trail.js";
+import { type AnyPlan, beginnings, neighbours, Trail, type Watched } from "./trail.js";
 
 /** What a function that makes the plan of a cell may use. */
 export interface CellContext {
@@ -32,7 +32,7 @@ export interface Design {
   /** Where a cell keeps its checkpoints, below the study's directory for them. */
   places(cell: Cell): readonly string[];
   /** Begins a series of plans, each of which goes on from what it has in common with the one before. */
-  start(directory: string, signal: AbortSignal): (cell: Cell) => Promise<AnyPlan>;
+  start(directory: string, watched: Omit<Watched, "checkpoint">): (cell: Cell) => Promise<AnyPlan>;
 }
 
 /** A design over cells of a plan that is written out, or of a function that makes plans. Throws AutoqnnError `bad-option`. */
@@ -72,8 +72,8 @@ function ofPlan(plan: AnyPlan, axes: readonly string[], cells: readonly Cell[], 
       judging: judgingText(judging),
     }),
     places: (cell) => beginnings(textOf(cell)),
-    start: (directory, signal) => {
-      const trail = new Trail({ signal, checkpoint: (beginning) => join(directory, beginning) });
+    start: (directory, watched) => {
+      const trail = new Trail({ ...watched, checkpoint: (beginning) => join(directory, beginning) });
       return async (cell) => trail.follow(textOf(cell));
     },
   };
@@ -97,9 +97,10 @@ function ofFunction(plan: PlanOf, axes: readonly string[], cells: readonly Cell[
     }),
     // Of a function nobody knows what two cells have in common: each keeps its own.
     places: (cell) => [keyOf(cell)],
-    start: (directory, signal) => {
+    start: (directory, watched) => {
       let own = directory;
-      const trail = new Trail({ signal, checkpoint: (beginning) => join(own, beginning) });
+      const { signal } = watched;
+      const trail = new Trail({ ...watched, checkpoint: (beginning) => join(own, beginning) });
       const shared = (...what: readonly unknown[]): string => join(directory, "shared", digest(...what));
       return async (cell) => {
         const made = await plan(cell as never, { signal, shared });

@@ -2,6 +2,7 @@ import { type MimeBundle, notebook } from "../display.js";
 import { bundleOf } from "../report/display.js";
 import { frontier } from "../report/figures.js";
 import { asHtml, asText } from "../table.js";
+import type { OnProgress, Progress } from "../train/progress.js";
 import type { Board } from "./board.js";
 import { type Cell, nameOf } from "./cell.js";
 import type { Outcome } from "./file.js";
@@ -26,6 +27,8 @@ export class Watcher {
   readonly #jobs: number;
   readonly #onCell: OnCell;
   readonly #left: number;
+  /** Where stages show their progress, where that is part of what this shows; else where they do by themselves. */
+  readonly onProgress: OnProgress | undefined;
   #seconds = 0;
   #count = 0;
 
@@ -33,7 +36,9 @@ export class Watcher {
     this.#board = board;
     this.#jobs = jobs;
     this.#left = board.pending.length;
-    this.#onCell = onCell ?? (notebook() ? panel(board) : line);
+    const shown = !onCell && notebook() ? panel(board) : undefined;
+    this.#onCell = onCell ?? shown?.onCell ?? line;
+    this.onProgress = shown?.onProgress;
   }
 
   async finished(cell: Cell, outcome: Outcome): Promise<void> {
@@ -65,8 +70,14 @@ function left({ eta }: StudyProgress): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left`;
 }
 
-/** One panel for the run, under the notebook's cell: the table of results, and the frontier as it grows. */
-function panel(board: Board): OnCell {
+/** A stage's line is drawn at most so often. */
+const LEAST_MILLISECONDS = 250;
+
+/**
+ * One panel for the run, under the notebook's cell: the table of results, the frontier as it grows, and a line for the stage
+ * under way. (A live panel for each stage of each cell would bury them.)
+ */
+function panel(board: Board): { readonly onCell: OnCell; readonly onProgress: OnProgress } {
   const id = `study-${process.pid}-${Date.now()}`;
   const shown = new Set<string>();
   const show = (part: string, bundle: MimeBundle): void => {
@@ -75,7 +86,15 @@ function panel(board: Board): OnCell {
     else notebook()?.display(bundle, name);
     shown.add(name);
   };
-  return async (progress) => {
+  let next = 0;
+  const onProgress = ({ stage, step, steps, loss, accuracy }: Progress): void => {
+    const now = performance.now();
+    if (now < next) return;
+    next = now + LEAST_MILLISECONDS;
+    const measured = `loss ${loss.toFixed(3)}, accuracy ${(100 * accuracy).toFixed(1)} %`;
+    show("stage", { "text/plain": `${stage}: step ${step} of ${steps}, ${measured}` });
+  };
+  const onCell = async (progress: StudyProgress): Promise<void> => {
     const head = `${progress.finished} of ${progress.cells} cells, ${left(progress)}`;
     const table = resultTable(board.file);
     show("table", {
@@ -84,5 +103,8 @@ function panel(board: Board): OnCell {
     });
     const rows = frontierRows(board.file);
     if (rows.length > 0) show("frontier", await bundleOf(frontier(rows)));
+    if (progress.finished === progress.cells && shown.has(`${id}-stage`))
+      show("stage", { "text/plain": "All cells have run." });
   };
+  return { onCell, onProgress };
 }

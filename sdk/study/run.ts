@@ -25,7 +25,7 @@ export async function runHere(design: Design, path: string, options: RunOptions)
   const board = await Board.open(path, design, shardOf(design.cells, options.shard));
   try {
     const watcher = new Watcher(board, 1, options.onCell);
-    const planOf = design.start(board.directory, signal);
+    const planOf = design.start(board.directory, { signal, onProgress: watcher.onProgress });
     for (const cell of board.pending) {
       const outcome = await outcomeOf(cell, planOf, design, signal);
       await board.record(cell, outcome);

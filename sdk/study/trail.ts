@@ -1,4 +1,5 @@
 import { autoqnn, type Start, type Written, type WrittenStage } from "../autoqnn.js";
+import type { OnProgress } from "../train/progress.js";
 import type { AnyRun } from "../train/run.js";
 import { digest } from "./cell.js";
 
@@ -6,6 +7,8 @@ import { digest } from "./cell.js";
 export interface Watched {
   readonly signal: AbortSignal;
   readonly checkpoint: (beginning: string) => string;
+  /** For stages that were not told where to show their progress. */
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** A plan in any of its states. */
@@ -72,10 +75,11 @@ export class Trail {
   }
 
   #go(before: Start, { name, options }: WrittenStage, beginning: string): Start {
-    const { signal, checkpoint } = this.#watched;
+    const { signal, checkpoint, onProgress } = this.#watched;
     const own = options.signal instanceof AbortSignal ? [options.signal] : [];
     // A plan has been written with these stages in this order, so that each state has the next one's method.
     return before[name]({
+      ...(onProgress && { onProgress }),
       ...options,
       signal: AbortSignal.any([signal, ...own]),
       checkpoint: checkpoint(beginning),

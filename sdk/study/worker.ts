@@ -19,7 +19,7 @@ export async function serveCells(design: Design, path: string): Promise<never> {
   // A terminal's Ctrl-C reaches all processes of the group; the parent decides what becomes of this one.
   process.on("SIGINT", () => {});
   process.on("disconnect", () => process.exit(1));
-  const planOf = design.start(checkpointsOf(path), stop.signal);
+  const planOf = design.start(checkpointsOf(path), { signal: stop.signal });
   const cells = new Map(design.cells.map((cell) => [keyOf(cell), cell]));
   let busy = false;
   return new Promise<never>(() => {

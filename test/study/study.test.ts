@@ -253,11 +253,11 @@ test("in a notebook the table and the frontier are shown once and updated after 
   const note = (verb: string) => (bundle: MimeBundle, id?: string) => {
     shown.push(`${verb} ${id!.split("-").at(-1)}`);
     bundles.push(bundle);
-    if (shown.length === 4) stop.abort();
+    if (shown.filter((part) => part.endsWith("frontier")).length === 2) stop.abort();
   };
   serveNotebook({ display: note("display"), update: note("update"), signal: stop.signal });
   try {
-    const plan = autoqnn(smallNetwork(), { data: blobData() });
+    const plan = autoqnn(smallNetwork(), { data: blobData() }).fineTune({ steps: 2, reestimate: 1 });
     const run = study(plan)
       .over({ seed: [0, 1, 2] })
       .run(at("notebook.sqlite"));
@@ -265,10 +265,14 @@ test("in a notebook the table and the frontier are shown once and updated after 
   } finally {
     serveNotebook(undefined as never);
   }
-  expect(shown).toEqual(["display table", "display frontier", "update table", "update frontier"]);
-  expect(bundles[2]!["text/html"]).toMatch(/^<p>2 of 3 cells/);
-  expect(bundles[3]).toHaveProperty(["application/vnd.plotly.v1+json"]);
-  expect(bundles[3]).toHaveProperty(["image/png"]);
+  const parts = shown.filter((part) => !part.endsWith("stage"));
+  expect(parts).toEqual(["display table", "display frontier", "update table", "update frontier"]);
+  expect(shown.filter((part) => part.startsWith("display"))).toHaveLength(3);
+  expect(bundles[shown.indexOf("display stage")]!["text/plain"]).toMatch(/^fine-tune: step \d of 2, loss/);
+  expect(bundles[shown.indexOf("update table")]!["text/html"]).toMatch(/^<p>2 of 3 cells/);
+  const figure = bundles[shown.indexOf("update frontier")];
+  expect(figure).toHaveProperty(["application/vnd.plotly.v1+json"]);
+  expect(figure).toHaveProperty(["image/png"]);
 });
 
 test("shards are disjoint, and merged they equal the whole", async () => {
