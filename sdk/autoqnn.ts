@@ -297,7 +297,12 @@ function shown<R extends AnyRun, N extends object>(
   figure: (run: R) => Figure,
 ): R & N & Shown {
   const sensitivity = async (given?: SensitivityOptions) => sensitivityOf(await origin.bench(), run, given);
-  const methods = { ...next, plot: () => figure(run), sensitivity, toString: () => describeRun(run) };
+  const methods = {
+    ...next,
+    plot: () => showsItself(figure(run)),
+    sensitivity,
+    toString: () => describeRun(run),
+  };
   const properties = Object.entries(methods).map(([key, value]) => [key, { value, enumerable: false }]);
   const value = Object.defineProperties({ ...run }, Object.fromEntries(properties)) as R & N & Shown;
   return Object.freeze(showsItself(value));

@@ -31,6 +31,7 @@ const KINDS: readonly Kind[] = [
   { is: isAssignment, bundle: assignmentBundle },
   { is: hasHtml, bundle: htmlBundle },
   { is: isTabled, bundle: tabledBundle },
+  { is: isPlan, bundle: planBundle },
   { is: isLayersModel, bundle: layersBundle },
   { is: printsItself, bundle: printedBundle },
 ];
@@ -73,6 +74,18 @@ function isTabled(value: object): boolean {
 
 function tabledBundle(graph: { table(): { toHtml(): string } }): MimeBundle {
   return htmlBundle(graph.table());
+}
+
+function isPlan(value: object): boolean {
+  const { graph, generate } = value as { graph?: unknown; generate?: unknown };
+  return typeof generate === "function" && typeof graph === "object" && graph !== null && isTabled(graph);
+}
+
+/** What the plan works on: of its own it has nothing to show before it runs. */
+function planBundle({ graph }: { graph: Parameters<typeof tabledBundle>[0] }): MimeBundle {
+  const line = "A plan: nothing is computed before generate() or run(). It works on this graph:";
+  const { "text/plain": text, "text/html": html } = tabledBundle(graph);
+  return { "text/plain": `${line}\n\n${text}`, "text/html": `<p>${line}</p>\n${html}` };
 }
 
 function isLayersModel(value: object): boolean {

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import * as dfd from "danfojs-node";
 import { PNG } from "pngjs";
 import { expect, test } from "vitest";
+import { autoqnn } from "../../sdk/autoqnn.js";
 import { DISPLAY, type Displayable } from "../../sdk/display.js";
 import { quantizedGraph } from "../../sdk/graph/graph.js";
 import { bundleOf } from "../../sdk/report/display.js";
@@ -131,6 +132,13 @@ test("figures go to plotly, with a picture beside them", async () => {
 test("tf models show what tfjs prints of them", async () => {
   const shown = await bundleOf(classifier());
   expect(shown["text/plain"]).toContain("Total params: 23");
+});
+
+test("a plan shows the graph that it works on", async () => {
+  const plan = autoqnn(classifier());
+  const shown = await bundleOf(plan.fineTune({ steps: 1 }));
+  expect(shown["text/plain"]).toMatch(/^A plan: nothing is computed before/);
+  for (const { id } of plan.graph.nodes) expect(shown["text/html"]).toContain(id);
 });
 
 test("pictures have the tensor's pixels", async () => {
