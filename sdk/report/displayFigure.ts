@@ -1,6 +1,6 @@
 import type { MimeBundle } from "../display.js";
 import type { Figure } from "./panels.js";
-import { renderPng } from "./render.js";
+import { hasStill, renderPng } from "./render.js";
 
 /** Pixels of the still picture for one of the figure: sharp enough for print, and half the bytes of two. */
 const SCALE = 1.5;
@@ -17,14 +17,16 @@ export function isFigure(value: object): boolean {
   );
 }
 
-/** A figure for front ends that draw plotly's, and a still picture for those that do not. */
+/** A figure for front ends that draw plotly's, and a still picture, where it has one, for those that do not. */
 export async function figureBundle(figure: Figure): Promise<MimeBundle> {
   const { data, layout } = figure;
   const title = titleOf(layout);
   const count = `${data.length} trace${data.length === 1 ? "" : "s"}`;
   return {
     "application/vnd.plotly.v1+json": { data, layout },
-    "image/png": (await renderPng({ data, layout }, { scale: SCALE })).toString("base64"),
+    ...(hasStill(figure) && {
+      "image/png": (await renderPng({ data, layout }, { scale: SCALE })).toString("base64"),
+    }),
     "text/plain": title ? `Figure "${title}" (${count})` : `Figure (${count})`,
   };
 }

@@ -106,8 +106,17 @@ function check(name: string, value: number): void {
   );
 }
 
-function checkTypes({ data }: Figure): void {
-  const other = data.map(({ type = "scatter" }) => type).find((type) => !DRAWN.has(type as string));
+/** Whether a figure can be drawn as a still picture: it needs no more than SVG. */
+export function hasStill(figure: Figure): boolean {
+  return undrawn(figure) === undefined;
+}
+
+function undrawn({ data }: Figure): unknown {
+  return data.map(({ type = "scatter" }) => type).find((type) => !DRAWN.has(type as string));
+}
+
+function checkTypes(figure: Figure): void {
+  const other = undrawn(figure);
   if (other === undefined) return;
   throw new AutoqnnError(
     "bad-option",

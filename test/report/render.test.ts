@@ -1,8 +1,9 @@
 import { Resvg } from "@resvg/resvg-js";
 import { JSDOM } from "jsdom";
 import { describe, expect, it } from "vitest";
+import { figureBundle } from "../../sdk/report/displayFigure.js";
 import { bitsPerNode, thetaOverTime } from "../../sdk/report/figures.js";
-import { renderPng, renderSvg } from "../../sdk/report/render.js";
+import { hasStill, renderPng, renderSvg } from "../../sdk/report/render.js";
 import type { SearchRun } from "../../sdk/train/run.js";
 import { synthetic } from "./synthetic.js";
 
@@ -86,6 +87,9 @@ describe("a trace that needs WebGL", () => {
   it("is refused by name", async () => {
     const figure = { data: [{ type: "scatter3d", x: [1], y: [1], z: [1] }], layout: {} };
     await expect(renderSvg(figure)).rejects.toThrow(/received scatter3d/);
+    expect([hasStill(figure), hasStill({ data: [{ x: [1], y: [1] }], layout: {} })]).toEqual([false, true]);
+    // A notebook still shows it where plotly itself draws.
+    expect(Object.keys(await figureBundle(figure))).toEqual(["application/vnd.plotly.v1+json", "text/plain"]);
   });
 });
 
