@@ -26,7 +26,8 @@ async function run(path: string): Promise<{ readonly default?: unknown }> {
     return await import(href).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "ERR_UNKNOWN_FILE_EXTENSION") throw error;
       (await import("tsx/esm/api")).register();
-      return import(href);
+      // Node remembers that it could not load the first URL.
+      return import(`${href}?typescript`);
     });
   } catch (cause) {
     if (cause instanceof AutoqnnError) throw cause;
