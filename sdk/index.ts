@@ -67,10 +67,14 @@ export type {
 } from "./study/index.js";
 export { mergeStudies, readStudy, study } from "./study/index.js";
 export type { Batch, BatchOptions, Data, Split } from "./train/data.js";
+export type { Finding, FindingKind } from "./train/health/finding.js";
+export { describeFinding } from "./train/health/finding.js";
+export type { Look } from "./train/look.js";
+export { looksOf } from "./train/look.js";
 export type { Assignment, Candidate } from "./train/policy.js";
 export type { Exchange, Price, Prices, Rate, Swap } from "./train/prices.js";
 export { shadowPrices } from "./train/prices.js";
 export type { OnProgress, Progress } from "./train/progress.js";
 export { terminalProgress } from "./train/progress.js";
-export type { AnyRun, Arm, History, LearnRun, Score, SearchRun, TuneRun } from "./train/run.js";
+export type { AnyRun, Arm, History, LearnRun, Observed, Score, SearchRun, TuneRun } from "./train/run.js";
 export type { LossChange, Sensitivity, SensitivityRow } from "./train/sensitivity.js";

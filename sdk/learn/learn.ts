@@ -78,6 +78,7 @@ export function learning(
         }),
       );
     },
+    own: (node) => ({ parameter: "bits", start: ids.indexOf(node.id), length: 1 }),
     penalty: ({ bits }) => precisionLoss(limits, ids, bits!),
     rows: ids.map((name) => ({ name, candidates: candidates[name]! })),
     spent: ({ bits }) => spentOf(limits, Object.fromEntries(ids.map((id, index) => [id, bits![index]!]))),

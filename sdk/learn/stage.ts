@@ -80,7 +80,9 @@ export async function learnStage(
     warmup: bench.recipe.warmup,
   });
   const steps = stepsOf(bench, options, EPOCHS);
-  const { snapshot, parameters, history } = options.roundings.every((name) => !LEARNED.includes(name))
+  const { snapshot, parameters, history, health, observed } = options.roundings.every(
+    (name) => !LEARNED.includes(name),
+  )
     ? nothingLearned(start, found)
     : await learn(bench, start, found, steps, options);
   const learned = found.bits(parameters.bits!.data as Float32Array);
@@ -96,6 +98,8 @@ export async function learnStage(
     options: recorded(options),
     seed: bench.seed,
     history,
+    health,
+    ...(observed && { observed }),
     assignment: chosen.assignment,
     snapshot: end,
     ...(bench.validated && score && { validation: score }),
@@ -122,12 +126,18 @@ function learn(
   const weights = weightUpdates(bench, searching(bench.recipe, options.learningRate.weights));
   const updates = [...weights, update];
   const phases = [{ updates, source: bench.train }];
-  return train(stageOf(bench, "learn precision", start, policy, phases, steps), watchOf(bench, options));
+  const stage = stageOf(bench, "learn precision", start, policy, phases, steps);
+  return train({ ...stage, diagnosed: true }, watchOf(bench, options));
 }
 
 function nothingLearned(snapshot: Snapshot, { policy: { parameters } }: Learning): Trained {
   const none = new Float32Array(0);
-  return { snapshot, parameters, history: { steps: 0, loss: none, accuracy: none, traces: {}, seconds: 0 } };
+  return {
+    snapshot,
+    parameters,
+    health: [],
+    history: { steps: 0, loss: none, accuracy: none, traces: {}, seconds: 0 },
+  };
 }
 
 /** The integer bitwidths of every way of rounding; a way that gives the same bits as an earlier one is left out. */

@@ -88,6 +88,11 @@ export function search(
       const reader = graph.nodes.find((node) => rowOf.get(node.id) === row)!;
       return { name, candidates: candidates[reader.id]! };
     }),
+    own: ({ id }) => ({
+      parameter: "theta",
+      start: rowOf.get(id)! * width,
+      length: candidates[id]!.length,
+    }),
     ...(limits.length > 0 && {
       spent: ({ theta: values }: Readonly<Record<string, Float32Array>>) =>
         spentOf(limits, meanBits(candidates, theta(values!))),

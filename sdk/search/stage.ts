@@ -70,8 +70,8 @@ export async function searchStage(
           .halves(bench.seed)
           .map((source, index) => ({ updates: index === 0 ? weights : [found.update], source }));
   const steps = stepsOf(bench, options, EPOCHS);
-  const stage = stageOf(bench, "search schemes", start, found.policy, phases, steps);
-  const { snapshot, parameters, history } = await train(stage, watchOf(bench, options));
+  const stage = { ...stageOf(bench, "search schemes", start, found.policy, phases, steps), diagnosed: true };
+  const { snapshot, parameters, history, health, observed } = await train(stage, watchOf(bench, options));
   const theta = parameters.theta!.data as Float32Array;
   const tried = await rank(bench, snapshot, contenders(await found.decide(theta), found, options), {
     steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
@@ -85,6 +85,8 @@ export async function searchStage(
     options: recorded(options),
     seed: bench.seed,
     history,
+    health,
+    ...(observed && { observed }),
     assignment: chosen.assignment,
     snapshot: end,
     ...(bench.validated && {

@@ -1,3 +1,4 @@
+import { describeFinding } from "./health/finding.js";
 import type { AnyRun, LearnRun, Score, SearchRun, StageRun } from "./run.js";
 
 const TITLES = { search: "Scheme search", learn: "Precision learning", tune: "Fine-tuning" } as const;
@@ -18,6 +19,7 @@ export function describeRun(run: AnyRun): string {
   for (const { name, validation: score } of trialsOf(run)) {
     if (score) lines.push(`tried ${name}: validation loss ${score.loss.toFixed(4)}`);
   }
+  lines.push(...run.health.map((finding) => `! ${describeFinding(finding)}`));
   const width = Math.max(...Object.keys(assignment).map((id) => id.length));
   for (const [id, { scheme, bits }] of Object.entries(assignment)) {
     const real = run.kind === "learn" ? `  (b = ${run.learned[id]!.toFixed(2)})` : "";

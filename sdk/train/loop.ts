@@ -5,6 +5,8 @@ import type { QuantizedGraph } from "../graph/graph.js";
 import { fingerprint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import type { BatchOptions, Source } from "./data.js";
 import { Feed } from "./feed.js";
+import { diagnose } from "./health/diagnose.js";
+import type { Finding } from "./health/finding.js";
 import { keepInMemory, recall } from "./kept.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Policy } from "./policy.js";
@@ -13,7 +15,7 @@ import type { Recipe } from "./recipe.js";
 import { Recorder } from "./recorder.js";
 import type { Relaxation } from "./relax.js";
 import { Reporter } from "./reporter.js";
-import type { History } from "./run.js";
+import type { History, Observed } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
 import { prefixed, snapshotOf, under } from "./state.js";
@@ -48,6 +50,8 @@ export interface Stage {
   readonly batchSize: number;
   readonly seed: number;
   readonly augment?: BatchOptions["augment"];
+  /** Whether its nodes are watched for faults; trials, which are short, are not. */
+  readonly diagnosed?: boolean;
   /** How the stage trains through its staircases; straight through when absent. */
   readonly relaxation?: Relaxation;
 }
@@ -65,6 +69,8 @@ export interface Trained {
   /** Final values of the policy's parameters. */
   readonly parameters: Readonly<Record<string, HostTensor>>;
   readonly history: History;
+  readonly health: readonly Finding[];
+  readonly observed?: Observed;
 }
 
 const CHECKPOINT_SECONDS = 20;
@@ -120,15 +126,25 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       }
       const t = done + 1;
       const begun = performance.now();
+      let seen: tf.Tensor | undefined;
       for (const [index, feed] of feeds.entries()) {
         const batch = await feed.next();
         const count = batch.y.shape[0]!;
-        const { loss, correct, penalty } = await stepper.run(index, t, batch, () => feed.prepare());
+        if (index === 0 && rows.looksAfter(t)) seen = tf.clone(batch.x);
+        const { loss, correct, penalty, gradients } = await stepper.run(index, t, batch, () =>
+          feed.prepare(),
+        );
         const values = stepper.read(traced);
-        await rows.record(done, index === 0 ? { loss, correct, count } : undefined, values);
-        tf.dispose([loss, correct, penalty, values]);
+        await rows.record(done, index === 0 ? { loss, correct, count } : undefined, values, gradients);
+        tf.dispose([loss, correct, penalty, values, gradients]);
       }
       done = t;
+      if (seen) {
+        const looks = await stepper.look(t, seen);
+        await rows.recordLooks(t, looks);
+        tf.dispose([seen, looks]);
+        reporter.found(diagnose(stage, done, rows.history(), rows.observed(done)));
+      }
       seconds += (performance.now() - begun) / 1000;
       rows.checkFinite(done - 1, stage.name);
       reporter.step(done);
@@ -144,6 +160,12 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       snapshot: snapshotOf(stage.graph, stage.snapshot.signed, averaged(final)),
       parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
       history: { ...rows.history(), seconds },
+      ...(stage.diagnosed
+        ? {
+            observed: rows.observed(steps),
+            health: diagnose(stage, steps, rows.history(), rows.observed(steps)),
+          }
+        : { health: [] }),
     };
   } catch (error) {
     const stopped = error instanceof AutoqnnError && error.code === "aborted";

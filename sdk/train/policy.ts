@@ -29,6 +29,13 @@ export interface OwnQuantized {
 /** A traced function of a node's values and of the policy's parameters, differentiable by both as its method says. */
 export type OwnQuantizer = (x: tf.Tensor, parameters: TensorMap) => OwnQuantized;
 
+/** Where in a policy's parameters a node's own lie: its real bitwidth, or the logits of its candidates. */
+export interface Own {
+  readonly parameter: "bits" | "theta";
+  readonly start: number;
+  readonly length: number;
+}
+
 /**
  * What stands at the nodes while a stage trains, and which parameters decide it. Each stage is a policy; the loop knows
  * nothing else of it.
@@ -46,6 +53,8 @@ export interface Policy {
   penalty?(parameters: TensorMap): tf.Tensor;
   /** Limits that hold after every update, for example 1 <= b <= 8. */
   project?(name: string, value: tf.Tensor): tf.Tensor;
+  /** Which of the policy's own parameters are a node's, for those who watch them. */
+  own?(node: QuantizingNode): Own;
   /** Values that change from step to step, `t` counted from 1. */
   controls?(t: number, steps: number): Readonly<Record<string, HostTensor>>;
   /** The rows of the policy's own parameter, [rows] or [rows, candidates], for whoever watches. */

@@ -7,6 +7,7 @@ import type { GradientRule } from "../staircase/gradient.js";
 import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { divided } from "./channels.js";
+import { look } from "./look.js";
 import { countCorrect, crossEntropy, divergence } from "./objective.js";
 import { type Optimizer, rowOf } from "./optimizers.js";
 import type { Policy } from "./policy.js";
@@ -31,7 +32,10 @@ export const isAveraged = (group: string): boolean => group === "weights" || gro
 
 /** The traced computations of one stage: what is run, not when. State keys have a prefix that says what they hold. */
 export interface Program {
-  /** Inputs: the state, `x`, `y`, controls. Outputs: the state entries that changed, `loss`, `penalty`, `correct`. */
+  /**
+   * Inputs: the state, `x`, `y`, controls. Outputs: the state entries that changed, `loss`, `penalty`, `correct`, and as
+   * `gradient/*` that of the loss alone, without the penalty, by what the policy trains of nodes' own.
+   */
   update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
   /**
    * What the network says of `x`, [n, classes], quantizers frozen and dropout off: batch normalization by its running moments,
@@ -45,10 +49,15 @@ export interface Program {
    * the variance of its batch and how many values of a channel there were. Quantizers are frozen, dropout is off.
    */
   readonly measure: (inputs: TensorMap) => TensorMap;
+  /** Inputs: the state, `x`, controls. Outputs: what every node does with this batch, [LOOK_SIZE] by node id; see `look`. */
+  readonly look: (inputs: TensorMap) => TensorMap;
 }
 
-/** "train" moves the running statistics, "measure" looks at the moments of batch normalizations, "evaluate" changes nothing. */
-type Mode = "train" | "measure" | "evaluate";
+/**
+ * "train" moves the running statistics, "measure" looks at the moments of batch normalizations, "look" at what the nodes do;
+ * "evaluate" changes nothing.
+ */
+type Mode = "train" | "measure" | "evaluate" | "look";
 
 /** A call of a batch normalization, and the variables that keep its moments: names may hold any characters. */
 type MomentsKey = readonly [call: number, mean: string, variance: string];
@@ -66,9 +75,10 @@ interface Seen {
   readonly parameters: TensorMap;
   readonly updates: TensorMap;
   readonly moments: TensorMap;
+  readonly looks: TensorMap;
 }
 
-const nothingSeen = (): Seen => ({ statistics: {}, parameters: {}, updates: {}, moments: {} });
+const nothingSeen = (): Seen => ({ statistics: {}, parameters: {}, updates: {}, moments: {}, looks: {} });
 
 /** Makes the program of `policy` on `graph`. `signed` says of each node whether its values may be negative. */
 export function program(
@@ -135,10 +145,12 @@ export function program(
         const staircase = ready ?? quantizer.fit(measured(), mix.p, mix.active);
         const scale = scales[quantizer.index]!;
         // Only training is relaxed: what is evaluated is what will be deployed.
-        const quantized =
-          mode === "train"
-            ? relaxed(rule, values, staircase, scale, inputs["control/ratio"]!)
-            : quantize(values, staircase, scale);
+        if (mode === "train")
+          return restore(relaxed(rule, values, staircase, scale, inputs["control/ratio"]!));
+        const quantized = quantize(values, staircase, scale);
+        // A layer would let go of what is made inside its call. One step of many says little of a node.
+        if (mode === "look" && !node.steps)
+          seen.looks[node.id] = tf.keep(look(values, quantized, staircase, scale));
         return restore(quantized);
       },
     });
@@ -197,6 +209,8 @@ export function program(
       );
       const outputs: TensorMap = { ...parts };
       const gradients = new Map(keys.map((key, i) => [key, grads[i]]));
+      if (policy.own)
+        Object.assign(outputs, prefixed("gradient/", withoutPenalty(policy, inputs, gradients)));
       for (const { name, keys: own, optimizer } of groups) {
         const shorten = name === "weights" ? shortening(recipe.clipNorm, gradients, own) : unchanged;
         const row = rowOf(optimizer);
@@ -240,6 +254,12 @@ export function program(
       forward(inputs, "measure", seen);
       return seen.moments;
     },
+
+    look: (inputs) => {
+      const seen = nothingSeen();
+      forward(inputs, "look", seen);
+      return seen.looks;
+    },
   };
 }
 
@@ -275,6 +295,34 @@ function statisticsAt(
 function moved(known: tf.Tensor1D, x: tf.Tensor, needed: readonly Statistic[]): tf.Tensor1D {
   const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
   return tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
+}
+
+/**
+ * The gradients of the loss alone by what the policy trains. Both parts were added once, so that taking the penalty's off
+ * leaves zero exactly where the loss has none.
+ */
+function withoutPenalty(
+  policy: Policy,
+  inputs: TensorMap,
+  gradients: ReadonlyMap<string, tf.Tensor | null | undefined>,
+): TensorMap {
+  const names = Object.keys(policy.parameters).filter((name) => gradients.has(`parameter/${name}`));
+  const parameters = under(inputs, "parameter/");
+  const { penalty } = policy;
+  const own = penalty
+    ? tf.engine().gradients(
+        () => penalty(parameters) as tf.Scalar,
+        names.map((name) => parameters[name]!),
+        undefined,
+        true,
+      ).grads
+    : [];
+  return Object.fromEntries(
+    names.map((name, i) => {
+      const whole = gradients.get(`parameter/${name}`) ?? tf.zerosLike(parameters[name]!);
+      return [name, own[i] ? tf.sub(whole, own[i]) : tf.clone(whole)];
+    }),
+  );
 }
 
 const unchanged = (x: tf.Tensor): tf.Tensor => x;

@@ -1,4 +1,5 @@
 import type { SingleBar } from "cli-progress";
+import type { Finding } from "./health/finding.js";
 import type { PolicyRow, Spent } from "./policy.js";
 import type { History } from "./run.js";
 
@@ -33,6 +34,8 @@ export interface Progress {
   readonly ended?: "interrupted" | "failed";
   /** What was recorded so far, made when asked for. The same function in all reports of one run of a stage. */
   view?(): StageView;
+  /** What is wrong with the nodes as far as was seen; absent before they were looked at. */
+  readonly health?: readonly Finding[];
 }
 
 export type OnProgress = (progress: Progress) => void;

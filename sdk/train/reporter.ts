@@ -1,3 +1,4 @@
+import type { Finding } from "./health/finding.js";
 import type { Stage, Watch } from "./loop.js";
 import type { Progress } from "./progress.js";
 import type { Recorder } from "./recorder.js";
@@ -10,6 +11,7 @@ export class Reporter {
   private shownAt = 0;
   private told: Progress | undefined;
   private telling = false;
+  private health: readonly Finding[] | undefined;
 
   /**
    * @param first the step from which this run of the stage goes on
@@ -39,8 +41,15 @@ export class Reporter {
       ...this.rows.recent(done),
       speed: batchSize / perStep,
       eta: perStep * (steps - done),
+      ...(this.health && { health: this.health }),
       view: this.view,
     });
+  }
+
+  /** What is wrong as far as was seen, told with the next report, which is not put off. */
+  found(health: readonly Finding[]): void {
+    this.health = health;
+    this.shownAt = 0;
   }
 
   /** The stage ended before its last step, after `done`. */

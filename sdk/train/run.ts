@@ -1,3 +1,4 @@
+import type { Finding } from "./health/finding.js";
 import type { Assignment, Candidate } from "./policy.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -22,6 +23,17 @@ export interface History {
   readonly seconds: number;
 }
 
+/** What was noted of the nodes while a stage trained, besides its history. */
+export interface Observed {
+  /** Gradient of the classification loss, without penalties, by the stage's own parameters; as `History.traces`. */
+  readonly gradients: Readonly<Record<string, Trace>>;
+  /** After which steps the nodes were looked at, and what was seen of each, `LOOK_SIZE` numbers a look; see `looksOf`. */
+  readonly looks: {
+    readonly steps: readonly number[];
+    readonly nodes: Readonly<Record<string, Float32Array>>;
+  };
+}
+
 /** Loss (nats) and accuracy (0..1) over a whole split. */
 export interface Score {
   readonly loss: number;
@@ -37,6 +49,10 @@ export interface StageRun {
   readonly history: History;
   readonly assignment: Assignment;
   readonly snapshot: Snapshot;
+  /** What was wrong with the run, found while it trained; empty for a healthy one. */
+  readonly health: readonly Finding[];
+  /** Absent where nothing was trained. */
+  readonly observed?: Observed;
   /** On the validation split, after the stage; absent without one. */
   readonly validation?: Score;
   readonly parent?: StageRun;

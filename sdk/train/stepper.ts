@@ -9,11 +9,13 @@ import { rate } from "./schedule.js";
 import { type HostTensor, sizeOf, toDevice } from "./snapshot.js";
 import { hostState, prefixed, scalar, under } from "./state.js";
 
-/** What one phase of a step says of itself; scalars, which the caller disposes. */
+/** What one phase of a step says of itself, which the caller disposes; scalars but for the gradients. */
 export interface Measured {
   readonly loss: tf.Tensor;
   readonly penalty: tf.Tensor;
   readonly correct: tf.Tensor;
+  /** Of the loss without the penalty, by what the policy trains in this phase. */
+  readonly gradients: TensorMap;
 }
 
 /**
@@ -22,6 +24,7 @@ export interface Measured {
  */
 export class Stepper {
   private readonly state: State;
+  private readonly looking: Step;
   private readonly phases: readonly { readonly updates: readonly Update[]; readonly step: Step }[];
 
   constructor(
@@ -37,6 +40,7 @@ export class Stepper {
       const body = compiled.update(groups);
       return { updates, step: stage.engine.compile(`${stage.name}/${index}`, body, { mixed: true }) };
     });
+    this.looking = stage.engine.compile(`${stage.name}/look`, compiled.look);
     this.state = stage.engine.state(toDevice(state));
   }
 
@@ -61,14 +65,25 @@ export class Stepper {
     const running = step.run({ ...controls, x: batch.x, y: batch.y }, this.state);
     meanwhile?.();
     try {
-      const { loss, correct, penalty } = await running;
-      return { loss: loss!, correct: correct!, penalty: penalty! };
+      const { loss, correct, penalty, ...rest } = await running;
+      return { loss: loss!, correct: correct!, penalty: penalty!, gradients: under(rest, "gradient/") };
     } finally {
       tf.dispose([controls, batch.x, batch.y]);
     }
   }
 
+  /** What every node does with the examples `x` at step `t`, by node id; the caller disposes it. */
+  async look(t: number, x: tf.Tensor): Promise<TensorMap> {
+    const controls = controlTensors(this.stage, [], t);
+    try {
+      return await this.looking.run({ ...controls, x }, this.state);
+    } finally {
+      tf.dispose(controls);
+    }
+  }
+
   dispose(): void {
+    this.looking.dispose();
     for (const { step } of this.phases) step.dispose();
     this.state.dispose();
   }

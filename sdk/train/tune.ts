@@ -41,13 +41,21 @@ export function trainFixed(
     schedule,
     watch,
     scales = true,
+    diagnosed = false,
     relaxation,
-  }: { steps: number; schedule: Schedule; watch: Watch; scales?: boolean; relaxation?: Relaxation },
+  }: {
+    steps: number;
+    schedule: Schedule;
+    watch: Watch;
+    scales?: boolean;
+    diagnosed?: boolean;
+    relaxation?: Relaxation;
+  },
 ): Promise<Trained> {
   const updates = weightUpdates(bench, schedule, scales);
   const policy = fixedPolicy(assignment);
   const stage = stageOf(bench, name, start, policy, [{ updates, source: bench.train }], steps);
-  return train({ ...stage, ...(relaxation && { relaxation }) }, watch);
+  return train({ ...stage, diagnosed, ...(relaxation && { relaxation }) }, watch);
 }
 
 /** Fine-tuning: trains with the quantizers in place down to a learning rate of zero, then re-estimates batch norm. */
@@ -58,13 +66,15 @@ export async function tuneStage(
   options: TuneStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
 ): Promise<TuneRun> {
   const watch = watchOf(bench, options);
-  const { snapshot: trained, history } = await trainFixed(bench, "fine-tune", start, assignment, {
+  const { snapshot: trained, ...noted } = await trainFixed(bench, "fine-tune", start, assignment, {
     steps: stepsOf(bench, options, EPOCHS),
     schedule: ending(bench.recipe, options.learningRate),
     watch,
     scales: options.scales,
+    diagnosed: true,
     relaxation: options.gradient,
   });
+  const { history, health, observed } = noted;
   const { engine, graph, train: source, batchSize, seed } = bench;
   const policy = fixedPolicy(assignment);
   const snapshot = await reestimate(engine, graph, trained, policy, source, {
@@ -78,6 +88,8 @@ export async function tuneStage(
     options: recorded(options),
     seed,
     history,
+    health,
+    ...(observed && { observed }),
     assignment,
     snapshot,
     ...(bench.validated && { validation: await validate(bench, snapshot, policy, watch) }),

@@ -80,6 +80,7 @@ test("a run that was stopped continues, and ends with the bits of an undisturbed
   expect(continued.theta).toEqual(undisturbed.theta);
   expect(continued.snapshot.variables).toEqual(undisturbed.snapshot.variables);
   expect(continued.history.loss).toEqual(undisturbed.history.loss);
+  expect(continued.observed).toEqual(undisturbed.observed);
 });
 
 test("plans that share a beginning run it once", async () => {

@@ -100,7 +100,7 @@ export function synthetic({ repeat = 1, steps = 300 } = {}): Report {
     const share = Math.floor(i / ids.length) / steps;
     return 3 + (learned[ids[i % ids.length]!]! - 3) * (1 - Math.exp(-5 * share));
   });
-  const rest = { seed: 7, options: { epochs: 1 }, assignment, snapshot } as const;
+  const rest = { seed: 7, options: { epochs: 1 }, assignment, snapshot, health: [] } as const;
   const search: SearchRun = {
     ...{ kind: "search", ...rest, nodes: ids, validation: { loss: 0.42, accuracy: 0.851, count: 5000 } },
     candidates: Object.fromEntries(ids.map((id) => [id, CANDIDATES])),
