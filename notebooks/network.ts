@@ -1,4 +1,4 @@
-import { tf } from "autoqnn";
+import * as tf from "@tensorflow/tfjs";
 
 /**
  * The small convolutional network of these notebooks, as notebook 02 writes it: 17,178 parameters, of which 16,848 are

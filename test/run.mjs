@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { reason } from "../sdk/engine/native/setup/trouble.mjs";
 import { kerasPython } from "./keras/environment.mjs";
+import { jupyterPython } from "./notebooks/environment.mjs";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -22,21 +23,31 @@ const places = new Set(
     .map((file) => file.split(/[\\/]/)[0] ?? ""),
 );
 const early = [...places].filter((place) => place === "smoke" || place.endsWith(".test.ts"));
-const late = ["engine", "plan", "cli", "keras"];
+const late = ["engine", "plan", "cli", "keras", "notebooks", "browser"];
 const unit = [...places].filter((place) => !early.includes(place) && !late.includes(place));
 
+/** The Python environments of groups, and the variable by which their suites are told why there is none. */
+const environments = {
+  keras: { make: kerasPython, variable: "AUTOQNN_NO_KERAS" },
+  notebooks: { make: jupyterPython, variable: "AUTOQNN_NO_JUPYTER" },
+  browser: { make: jupyterPython, variable: "AUTOQNN_NO_JUPYTER" },
+};
+
 /**
- * Makes Keras's environment before its suites, which are told why where that fails.
+ * Makes the Python environment of a group before its suites, which are told why where that fails.
  *
+ * @param {string} name
  * @returns {Promise<Record<string, string>>}
  */
-async function prepareKeras() {
+async function prepare(name) {
+  if (!Object.hasOwn(environments, name)) return {};
+  const { make, variable } = environments[/** @type {keyof typeof environments} */ (name)];
   try {
-    await kerasPython((line) => console.log(`set-up: ${line}`));
+    await make((line) => console.log(`set-up: ${line}`));
     return {};
   } catch (error) {
-    console.log(`Without Keras: ${reason(error)}`);
-    return { AUTOQNN_NO_KERAS: reason(error) };
+    console.log(`Without the environment of ${name}: ${reason(error)}`);
+    return { [variable]: reason(error) };
   }
 }
 
@@ -128,7 +139,7 @@ for (const group of groups) {
       add({ passed: Number(status === 0), failed: Number(status !== 0), skipped: 0 });
     }
   }
-  add(runSuites(group.name === "keras" ? { ...group, env: await prepareKeras() } : group));
+  add(runSuites({ ...group, env: { ...group.env, ...(await prepare(group.name)) } }));
 }
 console.log(
   `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
