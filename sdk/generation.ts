@@ -1,5 +1,14 @@
 import type { z } from "zod";
-import { fold, generate, type QuantizedModel, stagesOf, unfolded } from "./generate/index.js";
+import {
+  artifactOf,
+  corrected,
+  decode,
+  fold,
+  generate,
+  type QuantizedModel,
+  stagesOf,
+  unfolded,
+} from "./generate/index.js";
 import type { QuantizedGraph } from "./graph/graph.js";
 import type { GenerationOptions } from "./options.js";
 import { type Assignment, fixedPolicy } from "./train/policy.js";
@@ -27,6 +36,10 @@ import { VERSION } from "./version.js";
  * By default they are kept, save in a plan that ends without a fine-tune and has a validation split: there they are kept or
  * re-estimated, whichever has the lower validation loss. (The loss of the very images that they would be measured on says
  * nothing, least of all when they are few.)
+ *
+ * `biasCorrection` moves the bias of each dense and convolution layer so that its outputs are on average those in floating
+ * point, on calibration data without labels; the outputs of the network then lie nearer to its own, or it is left as it was.
+ * By default it is done where there is data and no stage was trained: training moves biases itself.
  */
 export type GenerateOptions = z.input<typeof GenerationOptions>;
 
@@ -45,7 +58,7 @@ export interface Unpacked {
 /** Packs a plan's result. `options` are checked, and re-estimation is asked for only where there is data. */
 export async function pack(
   { graph, seed, bench, last, snapshot, assignment }: Unpacked,
-  { batchNormalization, reestimate: batches }: z.output<typeof GenerationOptions>,
+  { batchNormalization, reestimate: batches, biasCorrection }: z.output<typeof GenerationOptions>,
 ): Promise<QuantizedModel> {
   const open = batchNormalization === undefined && last?.kind !== "tune" && bench?.validated;
   const settled =
@@ -58,8 +71,19 @@ export async function pack(
     : unfolded(graph, settled.snapshot, settled.reason);
   const generation = { folded, ...(settled.snapshot !== snapshot && { reestimate: batches }) };
   const provenance = { library: VERSION, seed, stages: stagesOf(last), generation };
-  return generate(graph, snapshot, assignment, provenance, packable);
+  if (!bench || !(biasCorrection ?? !last))
+    return generate(graph, snapshot, assignment, provenance, packable);
+
+  const decoded = decode(artifactOf(graph, snapshot, assignment, provenance, packable));
+  const { engine, train: source, batchSize } = bench;
+  const calibration = { engine, source, batchSize, batches: CALIBRATION_BATCHES, seed };
+  const better = await corrected(calibration, packable, decoded, assignment);
+  const how = { ...generation, ...(better.layers > 0 && { correctedBiases: better.layers }) };
+  return generate(graph, snapshot, assignment, { ...provenance, generation: how }, better.packable);
 }
+
+/** Batches of training data from which biases are corrected. */
+const CALIBRATION_BATCHES = 8;
 
 /** The snapshot with batch normalization measured anew under the quantizers of `assignment`: always, or if it is better so. */
 async function remeasured(

@@ -40,6 +40,8 @@ const generation = z.object({
   folded: z.boolean(),
   /** From how many batches, at most, their moments were re-estimated, where they were. */
   reestimate: whole.optional(),
+  /** How many biases were corrected, where any were. */
+  correctedBiases: whole.optional(),
 });
 
 /** What became of a batch normalization: the layer that it was folded into, or the reason why it stands. */

@@ -32,6 +32,17 @@ export function generate(
   provenance: Provenance,
   given: Packable = unfolded(graph, snapshot, "kept as it is"),
 ): QuantizedModel {
+  return new QuantizedModel(artifactOf(graph, snapshot, assignment, provenance, given), given.graph);
+}
+
+/** What `generate` packs. */
+export function artifactOf(
+  graph: QuantizedGraph,
+  snapshot: Snapshot,
+  assignment: Assignment,
+  provenance: Provenance,
+  given: Packable,
+): Artifact {
   const unknown = Object.keys(assignment).find((id) => !graph.nodes.some((node) => node.id === id));
   if (unknown !== undefined) {
     throw new AutoqnnError(
@@ -66,7 +77,7 @@ export function generate(
     values ? [{ bits: candidate.bits, codes: staircase.codes(values) }] : [],
   );
   const packed = pack(codes);
-  const artifact: Artifact = {
+  return {
     manifest: {
       format: "autoqnn",
       version: VERSION,
@@ -82,7 +93,6 @@ export function generate(
     packed,
     floating: bytes,
   };
-  return new QuantizedModel(artifact, given.graph);
 }
 
 /** The values of a weight node as its staircase sees them. */

@@ -68,6 +68,17 @@ export function inputStaircases(graph: QuantizedGraph, { staircases }: Decoded):
   return tensors;
 }
 
+/** What a layer receives of `x` at an edge: quantized, where `at` holds a staircase for it. */
+export function received(id: string, x: tf.Tensor, at: TensorMap): tf.Tensor {
+  const thresholds = at[`thresholds/${id}`];
+  if (!thresholds) return x;
+  return quantize(x, {
+    thresholds,
+    steps: at[`steps/${id}`],
+    base: at[`base/${id}`],
+  } as DeviceStaircase);
+}
+
 /**
  * The quantized network on a batch. `at` holds "variable/NAME" and what `inputStaircases` makes. `watch` sees what passes at
  * every input node, before and after it is quantized.
@@ -85,15 +96,9 @@ export function forward(
   const { outputs } = graph.forward(variables, inputs, {
     training: false,
     logits,
-    quantize: (node, x) => {
-      const thresholds = at[`thresholds/${node.id}`];
-      if (!thresholds) return x;
-      const quantized = quantize(x, {
-        thresholds,
-        steps: at[`steps/${node.id}`],
-        base: at[`base/${node.id}`],
-      } as DeviceStaircase);
-      watch?.(node.id, x, quantized);
+    quantize: ({ id }, x) => {
+      const quantized = received(id, x, at);
+      if (quantized !== x) watch?.(id, x, quantized);
       return quantized;
     },
   });
