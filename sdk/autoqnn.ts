@@ -317,11 +317,24 @@ async function generateFrom(
   const options = checked(GenerationOptions, given, "generate");
   if (options.batchNormalization?.startsWith("reestimate") && !data)
     missingData("to re-estimate batch normalization from");
+  if (options.biasCorrection) checkCorrection(data, stage !== undefined, options.batchNormalization);
   const last = stage && (await checkedResult(stage));
   const snapshot = last?.snapshot ?? (await (data ? origin.calibrated() : uncalibrated(graph)));
   const assignment = last?.assignment ?? initialAssignment(graph, snapshot);
   const bench = data ? { bench: await origin.bench() } : {};
   return pack({ graph, seed, snapshot, assignment, ...bench, ...(last && { last }) }, options);
+}
+
+/** Biases are corrected towards the network that was given: not what training made of it, nor what was re-estimated. */
+function checkCorrection(data: boolean, staged: boolean, batchNormalization: string | undefined): void {
+  if (!data) missingData("to correct biases from");
+  const reestimated = batchNormalization?.startsWith("reestimate");
+  if (!staged && !reestimated) return;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected biasCorrection in a plan that trains and re-estimates nothing, received it ${staged ? "after a stage" : `with batchNormalization "${batchNormalization}"`}.`,
+    staged ? "Leave it out: training moves biases itself." : 'Use one of them, or batchNormalization "fold".',
+  );
 }
 
 /** What stands at every node before any stage: what is pinned, else clip at 8 bits. Inputs need statistics. */

@@ -38,8 +38,9 @@ import { VERSION } from "./version.js";
  * nothing, least of all when they are few.)
  *
  * `biasCorrection` moves the bias of each dense and convolution layer so that its outputs are on average those in floating
- * point, on calibration data without labels; the outputs of the network then lie nearer to its own, or it is left as it was.
- * By default it is done where there is data and no stage was trained: training moves biases itself.
+ * point, on calibration data without labels, unless the outputs of the network would then be no nearer to its own. For plans
+ * without a stage: training moves biases itself. Batch normalization is not re-estimated then, which would mend the same
+ * errors in its own layers; folded, it leaves biases to correct. Default false.
  */
 export type GenerateOptions = z.input<typeof GenerationOptions>;
 
@@ -60,7 +61,8 @@ export async function pack(
   { graph, seed, bench, last, snapshot, assignment }: Unpacked,
   { batchNormalization, reestimate: batches, biasCorrection }: z.output<typeof GenerationOptions>,
 ): Promise<QuantizedModel> {
-  const open = batchNormalization === undefined && last?.kind !== "tune" && bench?.validated;
+  const open =
+    batchNormalization === undefined && !biasCorrection && last?.kind !== "tune" && bench?.validated;
   const settled =
     bench && (open || batchNormalization?.startsWith("reestimate"))
       ? await remeasured(bench, snapshot, assignment, { batches, compare: !!open })
@@ -71,8 +73,7 @@ export async function pack(
     : unfolded(graph, settled.snapshot, settled.reason);
   const generation = { folded, ...(settled.snapshot !== snapshot && { reestimate: batches }) };
   const provenance = { library: VERSION, seed, stages: stagesOf(last), generation };
-  if (!bench || !(biasCorrection ?? !last))
-    return generate(graph, snapshot, assignment, provenance, packable);
+  if (!bench || !biasCorrection) return generate(graph, snapshot, assignment, provenance, packable);
 
   const decoded = decode(artifactOf(graph, snapshot, assignment, provenance, packable));
   const { engine, train: source, batchSize } = bench;

@@ -166,7 +166,7 @@ export const MeasureOptions = z.strictObject({
 export const GenerationOptions = z.strictObject({
   batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).optional(),
   reestimate: count.default(100),
-  biasCorrection: z.boolean().optional(),
+  biasCorrection: z.boolean().default(false),
 });
 
 export const PretrainOptions = z.strictObject({

@@ -130,11 +130,17 @@ test("layers without a bias, called twice, or with a quantized bias are left as 
   expect((await correct(graph, assignment, false)).layers).toBe(0);
 });
 
-test("a plan does so when nothing was trained, unless it is told not to", async () => {
-  const plan = autoqnn(smallNetwork(), { data: blobData(), batchSize: 32, pin: { "*": { bits: 3 } } });
-  const of = async (generated: ReturnType<typeof plan.generate>) => (await generated).provenance.generation;
-  expect(await of(plan.generate())).toMatchObject({ correctedBiases: 2 });
-  expect(await of(plan.generate({ biasCorrection: false }))).not.toHaveProperty("correctedBiases");
+test("a plan does so where it is asked to, and has data and no stage", async () => {
+  const given = { batchSize: 32, pin: { "*": { bits: 3 } } };
+  const plan = autoqnn(smallNetwork(), { ...given, data: blobData() });
+  const corrected = await plan.generate({ biasCorrection: true });
+  expect(corrected.provenance.generation).toEqual({ folded: false, correctedBiases: 2 });
+  expect((await plan.generate()).provenance.generation).not.toHaveProperty("correctedBiases");
+  const refused = { code: "bad-option", message: expect.stringMatching(/biasCorrection|correct biases/) };
   const tuned = plan.fineTune({ steps: 2, reestimate: 1 });
-  expect(await of(tuned.generate())).not.toHaveProperty("correctedBiases");
+  await expect(tuned.generate({ biasCorrection: true })).rejects.toMatchObject(refused);
+  const both = { biasCorrection: true, batchNormalization: "reestimate" } as const;
+  await expect(plan.generate(both)).rejects.toMatchObject(refused);
+  const without = autoqnn(smallNetwork(), given);
+  await expect(without.generate({ biasCorrection: true })).rejects.toMatchObject(refused);
 });
