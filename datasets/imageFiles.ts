@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../sdk/engine/engine.js";
 import { engine } from "../sdk/engine/index.js";
-import { elements } from "../sdk/engine/pipeline.js";
+import { elements, type FileImages } from "../sdk/engine/pipeline.js";
 import { AutoqnnError } from "../sdk/errors.js";
 import { badFile } from "./badFile.js";
 import type { Images } from "./images.js";
@@ -78,7 +78,7 @@ export async function fileShape({
 /** The images of files, which the engine reads when it needs them. */
 export function imagesOf(
   list: readonly Labelled[],
-  { shape, stretch }: { readonly shape: Shape; readonly stretch: boolean },
+  { shape, fit }: Pick<FileImages, "shape" | "fit">,
   shapeOf: ShapeOf,
 ): Images {
   const diagnose = async (samples: Uint32Array): Promise<void> => {
@@ -94,7 +94,7 @@ export function imagesOf(
   return {
     shape,
     files: list.map(({ path }) => path),
-    stretch,
+    fit,
     labels: Uint16Array.from(list, ({ label }) => label),
     diagnose,
   };

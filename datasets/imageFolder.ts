@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { elements } from "../sdk/engine/pipeline.js";
+import { AutoqnnError } from "../sdk/errors.js";
 import { badFile } from "./badFile.js";
 import { dataset, type ValidationOptions } from "./dataset.js";
 import { fileShape, imagesOf, inOneBlock, type Labelled } from "./imageFiles.js";
@@ -11,6 +12,12 @@ import type { Dataset } from "./split.js";
 export interface ImageFolderOptions extends ValidationOptions {
   /** Every image is stretched to this many pixels: height and width, or both at once. Default: images as they are. */
   readonly size?: number | readonly [height: number, width: number];
+  /**
+   * "stretch": the whole image, whatever its proportions. "crop", as networks for ImageNet are trained: evaluation sees the
+   * middle (7/8 of the longest square, or rectangle, that fits), training windows of random size and proportions; needs a
+   * `size`, and images are read anew in each pass. Default: "stretch".
+   */
+  readonly fit?: "stretch" | "crop";
   /** 3: red, green, blue; 1: grey. Default: 3. */
   readonly channels?: 1 | 3;
   /**
@@ -34,7 +41,14 @@ const KEPT_BYTES = 2 ** 30;
  * const data = await datasets.imageFolder("flowers/", { size: 96 });
  */
 export async function imageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const { size, inMemory } = options;
+  const { size, fit = "stretch", inMemory } = options;
+  if (fit === "crop" && (size === undefined || inMemory)) {
+    throw new AutoqnnError(
+      "bad-option",
+      `Expected a size, and images that are read anew in each pass, beside fit: "crop", received ${size === undefined ? "no size" : "inMemory: true"}.`,
+      'Give { size: 224, fit: "crop" }, and leave out inMemory.',
+    );
+  }
   const shapeOf = await fileShape(options);
   const top = await folders(directory);
   const parted = top.includes("train") && top.includes("test");
@@ -52,13 +66,15 @@ export async function imageFolder(directory: string, options: ImageFolderOptions
     );
   }
   const shape = await shapeOf(train[0]!.path);
-  const kept = inMemory ?? (train.length + test.length) * elements(shape) <= KEPT_BYTES;
+  const fits = (train.length + test.length) * elements(shape) <= KEPT_BYTES;
+  const kept = fit === "stretch" && (inMemory ?? fits);
   const read = async (list: readonly Labelled[]): Promise<Images> => {
-    const images = imagesOf(list, { shape, stretch: size !== undefined }, shapeOf);
+    const images = imagesOf(list, { shape, fit: size === undefined ? "exact" : fit }, shapeOf);
     return kept ? inOneBlock(images) : images;
   };
   const source = { train: await read(train), test: await read(test), classes: classNames.length, classNames };
-  return dataset({ name: basename(resolve(directory)), ...source }, options);
+  const made = dataset({ name: basename(resolve(directory)), ...source }, options);
+  return fit === "crop" ? Object.freeze({ ...made, augment: { flip: true, crop: true } }) : made;
 }
 
 async function folders(directory: string): Promise<string[]> {

@@ -5,6 +5,7 @@ import { AutoqnnError } from "../sdk/errors.js";
 import type { Batch, BatchOptions, Split } from "../sdk/index.js";
 import type { Images } from "./images.js";
 import { random, shuffled } from "./random.js";
+import { centralWindows, cropOf, drawWindows } from "./windows.js";
 
 export type { Batch, BatchOptions, Split };
 
@@ -23,6 +24,14 @@ export function split(images: Images, classes: number, samples = everySample(ima
   const part = (chosen: Uint32Array): Split => split(images, classes, chosen);
   const batches = (options: BatchOptions): AsyncIterable<Batch> => {
     check(options);
+    if (options.augment?.crop && !isCropped(images)) {
+      throw new AutoqnnError(
+        "bad-option",
+        "Expected images that are cropped out of files for augment.crop, received images that come as they are.",
+        'Read them by datasets.imageFolder(directory, { size: 224, fit: "crop" }).',
+      );
+    }
+    cropOf(options.augment?.crop);
     return { [Symbol.asyncIterator]: () => stream(images, samples, options) };
   };
   return Object.freeze({
@@ -60,9 +69,11 @@ async function* stream(images: Images, samples: Uint32Array, options: BatchOptio
     augment && seed !== undefined
       ? drawMoves(whole.length, augment, seed, epoch).subarray(3 * skip * batchSize, 3 * end)
       : new Int32Array(3 * chosen.length);
+  const windows = windowsOf(images, whole.length, options);
   const batches = (await engine()).batches("batches", {
     images,
     order: new Int32Array(chosen),
+    ...(windows && { windows: windows.subarray(4 * skip * batchSize, 4 * end) }),
     rows: { moves: { values: moves, shape: [3] }, y: { values: labelsOf(images, chosen), shape: [] } },
     batchSize,
     body,
@@ -78,6 +89,19 @@ async function* stream(images: Images, samples: Uint32Array, options: BatchOptio
     throw error;
   }
 }
+
+/** The windows of all samples of an epoch, where images are cropped out of files. */
+function windowsOf(
+  images: Images,
+  count: number,
+  { seed, epoch = 0, augment }: BatchOptions,
+): Int32Array | undefined {
+  if (!isCropped(images)) return undefined;
+  const crop = cropOf(augment?.crop);
+  return crop && seed !== undefined ? drawWindows(count, crop, seed, epoch) : centralWindows(count);
+}
+
+const isCropped = (images: Images): boolean => images.files !== undefined && images.fit === "crop";
 
 // A loop, because `from` with a function takes ten times as long.
 function labelsOf({ labels }: Images, samples: Uint32Array): Int32Array {

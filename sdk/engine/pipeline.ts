@@ -1,18 +1,30 @@
 import type { TensorMap } from "./engine.js";
 
 /** Bytes of images in memory, [count, ...shape]; or files of images, which the engine reads and decodes. */
-export type Images = {
+export type Images = Shaped & (BytesInMemory | Files);
+
+/** Images in files. */
+export type FileImages = Shaped & Files;
+
+interface Shaped {
   /** Height, width and channels of every image. */
   readonly shape: readonly [height: number, width: number, channels: number];
-} & (
-  | { readonly pixels: Uint8Array; readonly files?: undefined }
-  | {
-      /** Paths of JPEG, PNG or still GIF files. */
-      readonly files: readonly string[];
-      /** Stretches every image to `shape`, bilinearly; otherwise one of another shape fails its batch. */
-      readonly stretch: boolean;
-    }
-);
+}
+
+interface BytesInMemory {
+  readonly pixels: Uint8Array;
+  readonly files?: undefined;
+}
+
+interface Files {
+  /** Paths of JPEG, PNG or, unless they are cropped, still GIF files. */
+  readonly files: readonly string[];
+  /**
+   * How an image comes to `shape`. "exact": one of another shape fails its batch. "stretch": bilinearly, whatever its
+   * proportions. "crop": a window of it, which the pipeline's `windows` say.
+   */
+  readonly fit: "exact" | "stretch" | "crop";
+}
 
 /** How batches are made from images: which of them, in which order, with which numbers beside, and what becomes of them. */
 export interface Pipeline {
@@ -20,6 +32,13 @@ export interface Pipeline {
   readonly images: Images;
   /** The image of each example, the examples in the order of the batches. */
   readonly order: Int32Array;
+  /**
+   * Where images are cropped, four numbers of each example's window: share, ratio, down, right. With a share above 0, in parts
+   * of `WINDOW_ONE`: of this share of the image's area, of `ratio` (in parts of `WINDOW_RATIO`) times the proportions of
+   * `shape`, cut where it is longer than the image, moved by these fractions of the room left. Otherwise the largest window of
+   * the proportions of `shape`, its sides shrunk by -share, in the middle.
+   */
+  readonly windows?: Int32Array;
   /** Whole numbers of each example: int32 [order.length, ...shape]. */
   readonly rows: Readonly<Record<string, { readonly values: Int32Array; readonly shape: readonly number[] }>>;
   /** Examples of every batch but the last, which has what is left. */
@@ -30,6 +49,10 @@ export interface Pipeline {
    */
   readonly body: (inputs: TensorMap) => TensorMap;
 }
+
+/** What stands for 1 in a window's share, down and right, and in its ratio. */
+export const WINDOW_ONE = 2 ** 24;
+export const WINDOW_RATIO = 2 ** 16;
 
 /** Batches of one size: `count` of them from example `first` on. */
 export interface Run {

@@ -16,8 +16,21 @@ export interface BatchOptions {
   readonly seed?: number;
   /** Which pass over the data this is, from 0: order and augmentation are a pure function of (seed, epoch). */
   readonly epoch?: number;
-  /** Random horizontal flips, and random shifts of up to `shift` pixels, zeros moving in. Needs a seed. */
-  readonly augment?: { readonly flip?: boolean; readonly shift?: number };
+  /**
+   * Random horizontal flips; random shifts of up to `shift` pixels, zeros moving in; and, of images that are cropped out of
+   * files, windows of random area (a share of the image's, by default 0.08 to 1) and proportions (width to height in parts of
+   * the target's, by default 3/4 to 4/3). Needs a seed.
+   */
+  readonly augment?: {
+    readonly flip?: boolean;
+    readonly shift?: number;
+    readonly crop?:
+      | boolean
+      | {
+          readonly area?: readonly [least: number, most: number];
+          readonly ratio?: readonly [least: number, most: number];
+        };
+  };
   /** Leaves out a last batch smaller than the others. */
   readonly dropLast?: boolean;
   /** Starts after so many batches; the rest is what it would have been. For resuming. */

@@ -199,7 +199,7 @@ describe("pipelines", () => {
   });
 
   it("of files need the native engine", async () => {
-    const files: Images = { shape: SHAPE, files: ["1.png"], stretch: false };
+    const files: Images = { shape: SHAPE, files: ["1.png"], fit: "exact" };
     await expect(read(engines.reference.batches("test", { ...pipeline, images: files }))).rejects.toThrow(
       expect.objectContaining({ code: "engine", message: expect.stringContaining("received files") }),
     );

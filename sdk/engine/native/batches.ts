@@ -89,8 +89,8 @@ class Build {
       const pick = (order: tf.Tensor, bytes: tf.Tensor) => picked(this.backend, bytes, order);
       return this.datasets.map(parts, this.body(parts, [held], pick));
     }
-    const order = this.datasets.slices([this.order(run, [run.count * run.size])]);
-    const decode = this.mapping(decoding(this.backend.addon, held, images.shape, images.stretch));
+    const order = this.datasets.slices([this.order(run, [run.count * run.size]), ...this.windows(run)]);
+    const decode = this.mapping(decoding(this.backend.addon, held, images));
     const decoded = this.datasets.map(order, decode, threads());
     const rows = this.rows(run);
     const batch = this.datasets.batch(decoded, run.size);
@@ -110,6 +110,20 @@ class Build {
   private order({ first, size, count }: Run, shape: readonly number[]): Held {
     const chosen = this.pipeline.order.subarray(first, first + size * count);
     return this.datasets.tensor(shape, this.backend.addon.TF_INT32, chosen);
+  }
+
+  private windows({ first, size, count }: Run): Held[] {
+    const { images, windows } = this.pipeline;
+    if (images.files === undefined || images.fit !== "crop") return [];
+    if (windows?.length !== 4 * this.pipeline.order.length) {
+      throw new AutoqnnError(
+        "engine",
+        `Expected four numbers for the window of each image of "${this.name}", received ${windows?.length ?? "none"}.`,
+        "Give windows beside the order of images that are cropped.",
+      );
+    }
+    const chosen = windows.subarray(4 * first, 4 * (first + size * count));
+    return [this.datasets.tensor([size * count, 4], this.backend.addon.TF_INT32, chosen)];
   }
 
   private rows({ first, size, count }: Run): Held[] {

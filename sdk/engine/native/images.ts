@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { elements, type Images } from "../pipeline.js";
+import { elements, type FileImages, type Images } from "../pipeline.js";
 import type { Addon, Attribute } from "./addon.js";
 import type { NativeBackend } from "./backend.js";
 import type { Held, Mapping } from "./tfdata.js";
@@ -55,12 +55,20 @@ function pickAttributes({ TF_ATTR_TYPE: type, TF_INT32 }: Addon, dtype: number):
   ];
 }
 
-/** A function that reads and decodes one file, the one of an index, and stretches it to a shape where asked. */
-export function decoding(addon: Addon, paths: Held, shape: Images["shape"], stretch: boolean): Mapping {
+/**
+ * A function that reads and decodes one file, the one of an index, and brings it to a shape as `fit` says; where that is to
+ * crop, its second argument is the window.
+ */
+export function decoding(
+  addon: Addon,
+  paths: Held,
+  { shape, fit }: Pick<FileImages, "shape" | "fit">,
+): Mapping {
   const { TF_ATTR_BOOL, TF_ATTR_INT, TF_ATTR_SHAPE, TF_ATTR_TYPE, TF_FLOAT, TF_INT32, TF_UINT8 } = addon;
   const graph = new addon.Graph();
   const [height, width, channels] = shape;
   const index = graph.placeholder(TF_INT32, []);
+  const window = fit === "crop" ? [graph.placeholder(TF_INT32, [4])] : [];
   const files = graph.placeholder(paths.dtype, paths.shape);
   const apply = (
     type: string,
@@ -75,9 +83,17 @@ export function decoding(addon: Addon, paths: Held, shape: Images["shape"], stre
   const picking = pickAttributes(addon, paths.dtype);
   const path = graph.operation("GatherV2", picking, [files.id, index.id, axis], 1, "")[0]!.id;
   const file = apply("ReadFile", [path]);
-  // Of PNG and still GIF files too, in spite of its name.
-  let image = apply("DecodeJpeg", [file], { channels: [TF_ATTR_INT, channels] });
-  if (stretch) {
+  const int = (value: number): [number, number] => [TF_ATTR_INT, value];
+  // DecodeJpeg decodes PNG and still GIF files too, in spite of its name.
+  let image =
+    fit === "crop"
+      ? apply("AutoqnnView", [file, window[0]!.id], {
+          height: int(height),
+          width: int(width),
+          channels: int(channels),
+        })
+      : apply("DecodeJpeg", [file], { channels: int(channels) });
+  if (fit === "stretch") {
     const size = graph.constant([2], TF_INT32, Int32Array.of(height, width)).id;
     const half = graph.constant([], TF_FLOAT, Float32Array.of(HALF)).id;
     const batch = apply("ExpandDims", [image, axis], { T: type(TF_UINT8), Tdim: type(TF_INT32) });
@@ -91,7 +107,12 @@ export function decoding(addon: Addon, paths: Held, shape: Images["shape"], stre
   }
   const checked = apply("EnsureShape", [image], { T: type(TF_UINT8), shape: [TF_ATTR_SHAPE, shape] });
   return {
-    function: graph.finish("decode_image", [index.id, files.id], [checked], false),
+    function: graph.finish(
+      "decode_image",
+      [index.id, ...window.map(({ id }) => id), files.id],
+      [checked],
+      false,
+    ),
     outputs: [{ dtype: TF_UINT8, shape }],
     constants: [paths],
   };

@@ -80,6 +80,8 @@ export async function buildAddon({ folder, library, addon, loader }, say) {
     packageFolder("node-addon-api"),
     `${packageFolder("node-api-headers")}/include`,
     `${library}/include`,
+    `${library}/include/external/libjpeg_turbo`,
+    `${library}/include/external/png`,
   ].flatMap((path) => ["-isystem", path]);
   /** @param {string} source */
   const object = (source) => join(work, `${basename(source)}.o`);
