@@ -2,6 +2,7 @@
 // `npm run lab`: JupyterLab with the kernel, in a Python environment of this project, open on the notebooks. Arguments go on
 // to JupyterLab: npm run lab -- --no-browser --port 8889
 import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { root } from "../sdk/engine/native/place.mjs";
@@ -12,7 +13,11 @@ import { jupyterPython } from "./environment.mjs";
 const say = (line) => console.log(`lab: ${line}`);
 
 async function main() {
-  const python = await jupyterPython(say, join(root, ".jupyter"));
+  const place = join(root, ".jupyter");
+  mkdirSync(place, { recursive: true });
+  // JupyterLab's own scripts are CommonJS, and would else be taken for modules, as this package's are.
+  writeFileSync(join(place, "package.json"), '{ "type": "commonjs" }\n');
+  const python = await jupyterPython(say, place);
   const prefix = dirname(dirname(python));
   const installed = spawnSync(
     process.execPath,
@@ -23,7 +28,10 @@ async function main() {
     throw new Trouble(`The kernel could not be installed: ${installed.stderr.trim()}`, "npm run setup");
   const lab = spawn(
     python,
-    ["-m", "jupyterlab", ...asRoot(), ...process.argv.slice(2), dirname(fileURLToPath(import.meta.url))],
+    [
+      ...["-m", "jupyterlab", "--MultiKernelManager.default_kernel_name=autoqnn", ...asRoot()],
+      ...[...process.argv.slice(2), dirname(fileURLToPath(import.meta.url))],
+    ],
     { stdio: "inherit" },
   );
   // The terminal interrupts both; JupyterLab asks, or shuts its kernels down, and ends by itself.
