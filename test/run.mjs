@@ -23,7 +23,7 @@ const places = new Set(
     .map((file) => file.split(/[\\/]/)[0] ?? ""),
 );
 const early = [...places].filter((place) => place === "smoke" || place.endsWith(".test.ts"));
-const late = ["engine", "plan", "cli", "keras", "notebooks", "browser"];
+const late = ["engine", "kernel", "plan", "cli", "keras", "notebooks", "browser"];
 const unit = [...places].filter((place) => !early.includes(place) && !late.includes(place));
 
 /** The Python environments of groups, and the variable by which their suites are told why there is none. */

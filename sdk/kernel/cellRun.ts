@@ -12,13 +12,13 @@ const OFF = "\u001b[0m";
 export async function runCell(
   { compiler, cells }: { readonly compiler: Compiler; readonly cells: Cells },
   { name, code, allowInput }: { readonly name: string; readonly code: string; readonly allowInput: boolean },
-  interrupted: () => boolean,
+  interrupt: AbortSignal,
 ): Promise<Outcome> {
   if (isEmpty(code)) return { ok: true };
-  const compiled = await compiler.call("compile", name, code);
-  if ("failure" in compiled) return { ok: false, failure: compiled.failure };
-  if (interrupted())
+  const compiled = await before(interrupt, compiler.call("compile", name, code));
+  if (!compiled)
     return { ok: false, failure: failure("Interrupted", "The cell was interrupted before it ran.") };
+  if ("failure" in compiled) return { ok: false, failure: compiled.failure };
   const ending = await cells.run(compiled.program, allowInput);
   if (ending.kind === "died") {
     await compiler.call("reset");
@@ -26,6 +26,20 @@ export async function runCell(
   }
   await compiler.call("commit", ending.notice.defined);
   return ending.notice.failure ? { ok: false, failure: ending.notice.failure } : { ok: true };
+}
+
+/** The value, or undefined where the interrupt comes before it. */
+async function before<T>(interrupt: AbortSignal, value: Promise<T>): Promise<T | undefined> {
+  let hear = (): void => undefined;
+  const interrupted = new Promise<undefined>((resolve) => {
+    hear = () => resolve(undefined);
+    interrupt.addEventListener("abort", hear);
+  });
+  try {
+    return await Promise.race([value, interrupted]);
+  } finally {
+    interrupt.removeEventListener("abort", hear);
+  }
 }
 
 /** What is said where the process of the cells is gone. */

@@ -21,7 +21,7 @@ export interface ExecutionPorts {
 interface Current {
   readonly count: number;
   readonly silent: boolean;
-  interrupted: boolean;
+  readonly interrupt: AbortController;
   /** The text of its result, for the history. */
   output?: string;
   /** Where results go that are asked for beside the cell's own. */
@@ -52,7 +52,7 @@ export class Executions {
   /** Interrupts the cell that runs; those that wait for it are not run. */
   interrupt(): void {
     if (!this.#current) return;
-    this.#current.interrupted = true;
+    this.#current.interrupt.abort();
     this.ports.cells.interrupt();
   }
 
@@ -103,33 +103,33 @@ export class Executions {
     const silent = content.silent === true;
     const stored = !silent && content.store_history !== false;
     if (stored) this.#count += 1;
-    const current: Current = { count: this.#count, silent, interrupted: false };
+    const current: Current = { count: this.#count, silent, interrupt: new AbortController() };
     this.#current = current;
     if (!silent) publish("execute_input", { code, execution_count: current.count }, request);
-    const outcome = await this.#run(code, stored, content.allow_stdin === true);
+    const outcome = await this.#run(current, code, stored, content.allow_stdin === true);
     if (stored) {
       const { output } = current;
       history.add({ count: current.count, input: code, ...(output !== undefined && { output }) });
     }
-    const expressions = outcome.ok ? await this.#expressions(content.user_expressions) : {};
+    const expressions = outcome.ok ? await this.#expressions(current, content.user_expressions) : {};
     this.#current = undefined;
     if (!outcome.ok && !silent) publish("error", { ...outcome.failure }, request);
     const status = outcome.ok
       ? { status: "ok", payload: [], user_expressions: expressions }
       : { status: "error", ...outcome.failure };
     const stops = content.stop_on_error !== false && !outcome.ok;
-    return [{ ...status, execution_count: current.count }, stops || current.interrupted];
+    return [{ ...status, execution_count: current.count }, stops || current.interrupt.signal.aborted];
   }
 
   /** Values beside the cell's own that the front end asks for, by its own keys. */
-  async #expressions(asked: unknown): Promise<Json> {
+  async #expressions(current: Current, asked: unknown): Promise<Json> {
     const values: Record<string, Json> = {};
     for (const [key, code] of Object.entries((asked ?? {}) as Record<string, string>)) {
       let data: MimeBundle = {};
-      this.#current!.capture = (bundle) => {
+      current.capture = (bundle) => {
         data = bundle;
       };
-      const outcome = await this.#run(code, false, false);
+      const outcome = await this.#run(current, code, false, false);
       values[key] = outcome.ok
         ? { status: "ok", data, metadata: {} }
         : { status: "error", ...outcome.failure };
@@ -137,13 +137,12 @@ export class Executions {
     return values;
   }
 
-  async #run(code: string, numbered: boolean, allowInput: boolean): Promise<Outcome> {
+  async #run(current: Current, code: string, numbered: boolean, allowInput: boolean): Promise<Outcome> {
     this.#runs += 1;
     // Names differ, since errors tell by them where they come from.
-    const name = numbered ? `In[${this.#count}]` : `In[*${this.#runs}]`;
-    const interrupted = (): boolean => this.#current?.interrupted === true;
+    const name = numbered ? `In[${current.count}]` : `In[*${this.#runs}]`;
     try {
-      return await runCell(this.ports, { name, code, allowInput }, interrupted);
+      return await runCell(this.ports, { name, code, allowInput }, current.interrupt.signal);
     } catch (error) {
       const evalue = error instanceof Error ? error.message : String(error);
       return { ok: false, failure: { ename: "KernelError", evalue, traceback: [evalue] } };

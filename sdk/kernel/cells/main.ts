@@ -11,7 +11,7 @@ import { INTEROP, Modules } from "./modules.js";
 import { plotly } from "./plotly.js";
 import type { PRELOADED } from "./preloaded.js";
 import type { Program, Request } from "./protocol.js";
-import { awaited, hearInterrupts, run, signal } from "./running.js";
+import { awaited, hearInterrupts, run, running, signal } from "./running.js";
 import { type Renderer, renderWith, show } from "./show.js";
 import { Tracebacks } from "./traceback.js";
 
@@ -49,7 +49,7 @@ function sdk(): Promise<Names> {
 async function evaluate(program: Program): Promise<{ readonly value?: unknown }> {
   let result: { readonly value?: unknown } = {};
   // The line break keeps the user's last comment from swallowing the end.
-  const wrapped = `(async function $cell(exports, require, $result, $await, $import, $meta, __filename, __dirname) {${program.code}\n})`;
+  const wrapped = `(async function $cell(exports, require, $result, $running, $await, $import, $meta, __filename, __dirname) {${program.code}\n})`;
   const body = new Script(wrapped, { filename: program.name }).runInThisContext() as (
     this: typeof INTEROP,
     ...args: unknown[]
@@ -62,13 +62,15 @@ async function evaluate(program: Program): Promise<{ readonly value?: unknown }>
     (value: unknown) => {
       result = { value };
     },
+    running,
     awaited,
     (specifier: string, options?: ImportCallOptions) => modules.import(specifier, options),
     { url: new URL(`file://${filename}`).href, filename, dirname: modules.folder },
     filename,
     modules.folder,
   );
-  return { value: awaited(await result.value) };
+  const cell = running();
+  return { value: awaited(cell, await result.value) };
 }
 
 async function execute(program: Program, allowInput: boolean): Promise<void> {

@@ -37,13 +37,12 @@ export class Modules {
     if (/^[./]|^file:/.test(specifier)) await this.#readTypescript();
     // An explicit attribute is what ES modules ask of JSON; TypeScript lets it be left out.
     const json = specifier.endsWith(".json") && options === undefined;
-    return this.#import(specifier, json ? { with: { type: "json" } } : options);
+    return withMembers(await this.#import(specifier, json ? { with: { type: "json" } } : options));
   }
 
   /** Imports what a cell names in its import statements, so that `require` has it. */
   async prepare(specifiers: readonly string[]): Promise<void> {
-    for (const specifier of specifiers)
-      this.#loaded.set(specifier, withMembers(await this.import(specifier)));
+    for (const specifier of specifiers) this.#loaded.set(specifier, await this.import(specifier));
   }
 
   /** `require` for the code of a cell: what was prepared, the scope, and what Node's own gives. */

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { Worker } from "node:worker_threads";
 
 /** The cell that runs: what its code, and what it calls, belongs to. */
@@ -10,6 +9,8 @@ export interface Running {
   /** Set when its code is to stop at the next `await`. */
   stopped: boolean;
   interrupts: number;
+  /** When an interrupted cell is no longer waited for. */
+  deadline: number;
   /** Ends the wait for the cell. */
   abandon(reason: Interrupted): void;
 }
@@ -23,11 +24,10 @@ export class Interrupted extends Error {
   }
 }
 
-const context = new AsyncLocalStorage<Running>();
 let current: Running | undefined;
 /** See watcher.mjs. */
-const shared = new Int32Array(new SharedArrayBuffer(12));
-const [HEARD, TERMINATED, COOPERATES] = [0, 1, 2];
+const shared = new Int32Array(new SharedArrayBuffer(16));
+const [HEARD, TERMINATED, COOPERATES, DONE] = [0, 1, 2, 3];
 /** Milliseconds that interrupted work which was given the signal has for ending by itself. */
 const GRACE = 30_000;
 /** Milliseconds for all other code: what it awaits may end at once. */
@@ -42,9 +42,12 @@ export function signal(): AbortSignal {
   return current?.controller.signal ?? new AbortController().signal;
 }
 
-/** Stands around what a cell awaits: code of a cell that was interrupted goes no further. */
-export function awaited<T>(value: T): T {
-  if (context.getStore()?.stopped) throw new Interrupted();
+/**
+ * Stands around what a cell awaits: code that belonged to an interrupted cell when it began to wait goes no further. (Node's own
+ * AsyncLocalStorage would know more exactly what belongs to a cell, but Node aborts where JavaScript is stopped under it.)
+ */
+export function awaited<T>(cell: Running | undefined, value: T): T {
+  if (cell?.stopped) throw new Interrupted();
   return value;
 }
 
@@ -61,13 +64,15 @@ export async function run<T>(name: string, allowInput: boolean, body: () => Prom
     allowInput,
     stopped: false,
     interrupts: 0,
+    deadline: Number.POSITIVE_INFINITY,
     abandon,
   };
   current = cell;
   try {
-    return await Promise.race([context.run(cell, body), interrupted]);
+    return await Promise.race([body(), interrupted]);
   } finally {
     current = undefined;
+    Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
   }
 }
 
@@ -75,12 +80,18 @@ export async function run<T>(name: string, allowInput: boolean, body: () => Prom
 export function hearInterrupts(fd: number): void {
   const watcher = new Worker(new URL("./watcher.mjs", import.meta.url), { workerData: { fd, shared } });
   let terminated = 0;
+  // Told again and again until the cell is done: any of these calls may be what was stopped.
   watcher.on("message", (number: number) => {
+    const first = number > Atomics.load(shared, HEARD);
     const cut = Atomics.load(shared, TERMINATED) > terminated;
-    if (number <= Atomics.load(shared, HEARD) && !cut) return;
     terminated = Atomics.load(shared, TERMINATED);
-    if (current) interrupt(current, cut);
-    Atomics.store(shared, HEARD, number);
+    if (current && (first || cut)) interrupt(current, cut);
+    if (first) Atomics.store(shared, HEARD, number);
+    if (!current) Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
+    else if (Date.now() >= current.deadline) {
+      current.stopped = true;
+      current.abandon(new Interrupted());
+    }
   });
   watcher.unref();
 }
@@ -90,10 +101,6 @@ function interrupt(cell: Running, cut: boolean): void {
   cell.interrupts += 1;
   const cooperates = Atomics.load(shared, COOPERATES) === 1 && cell.interrupts === 1 && !cut;
   if (!cooperates) cell.stopped = true;
-  const wait = cut ? 0 : cooperates ? GRACE : MOMENT;
-  setTimeout(() => {
-    cell.stopped = true;
-    cell.abandon(new Interrupted());
-  }, wait).unref();
+  cell.deadline = Date.now() + (cooperates ? GRACE : MOMENT);
   cell.controller.abort(new Interrupted());
 }

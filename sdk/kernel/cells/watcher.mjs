@@ -7,8 +7,8 @@ import { parentPort, workerData } from "node:worker_threads";
 
 /** @type {{ fd: number, shared: Int32Array }} */
 const { fd, shared } = workerData;
-/** Places in `shared`: the last interrupt that was heard, terminations asked for, whether work was given the signal. */
-const [HEARD, TERMINATED, COOPERATES] = [0, 1, 2];
+/** Places in `shared`: the last interrupt heard, terminations asked for, whether work was given the signal, the last that is done. */
+const [HEARD, TERMINATED, COOPERATES, DONE] = [0, 1, 2, 3];
 
 /** Milliseconds between two looks at whether the interrupt was heard. */
 const LOOK = 20;
@@ -33,12 +33,12 @@ function interrupt(again) {
   clearInterval(looking);
   parentPort?.postMessage(number);
   looking = setInterval(() => {
-    if (Atomics.load(shared, HEARD) >= number) return clearInterval(looking);
+    if (Atomics.load(shared, DONE) >= number) return clearInterval(looking);
     const patience = Atomics.load(shared, COOPERATES) && !again ? MORE_PATIENCE : PATIENCE;
-    if (Date.now() - since < patience) return;
-    Atomics.add(shared, TERMINATED, 1);
-    terminate();
-    // The handler of the interrupt may be what was stopped.
+    if (Atomics.load(shared, HEARD) < number && Date.now() - since >= patience) {
+      Atomics.add(shared, TERMINATED, 1);
+      terminate();
+    }
     parentPort?.postMessage(number);
   }, LOOK);
 }

@@ -17,10 +17,10 @@ export function judgeCompleteness(code: string): Completeness {
   };
   if (parseDiagnostics.length === 0) return { status: "complete" };
   const end = code.trimEnd().length;
-  const mendable = ({ code: number, start = 0, length = 0 }: ts.Diagnostic): boolean =>
-    UNTERMINATED.has(number) || start + length >= end;
+  const mendable = ({ code: number, start = 0 }: ts.Diagnostic): boolean =>
+    UNTERMINATED.has(number) || start >= end;
   // Two line breaks at the end ask for the error to be told.
-  if (!parseDiagnostics.some(mendable) || /\n\s*\n\s*$/.test(code)) return { status: "invalid" };
+  if (!parseDiagnostics.every(mendable) || /\n\s*\n\s*$/.test(code)) return { status: "invalid" };
   return { status: "incomplete", indent: "  ".repeat(depth(file, code)) };
 }
 

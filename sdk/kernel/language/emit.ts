@@ -54,7 +54,8 @@ function rewrite(context: ts.TransformationContext): (file: ts.SourceFile) => ts
     factory.createCallExpression(factory.createIdentifier(name), undefined, args);
   const visit = (node: ts.Node): ts.Node => {
     const inner = ts.visitEachChild(node, visit, context);
-    if (ts.isAwaitExpression(inner)) return call("$await", inner);
+    // The cell is asked for before the wait begins: arguments are computed in order.
+    if (ts.isAwaitExpression(inner)) return call("$await", call("$running"), inner);
     if (ts.isCallExpression(inner) && inner.expression.kind === ts.SyntaxKind.ImportKeyword)
       return call("$import", ...inner.arguments);
     if (ts.isMetaProperty(inner) && inner.keywordToken === ts.SyntaxKind.ImportKeyword)
