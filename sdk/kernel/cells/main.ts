@@ -11,7 +11,7 @@ import { INTEROP, Modules } from "./modules.js";
 import { plotly } from "./plotly.js";
 import type { PRELOADED } from "./preloaded.js";
 import type { Program, Request } from "./protocol.js";
-import { awaited, hearInterrupts, run, running, signal } from "./running.js";
+import { awaited, hearInterrupts, run, running, signal, uncut } from "./running.js";
 import { type Renderer, renderWith, show } from "./show.js";
 import { Tracebacks } from "./traceback.js";
 
@@ -36,7 +36,7 @@ let loading: Promise<Names> | undefined;
 
 /** The SDK: loaded once, when a cell first names it or when there is time. */
 function sdk(): Promise<Names> {
-  loading ??= import("../../index.js").then((loaded: Names) => {
+  loading ??= uncut(() => import("../../index.js")).then((loaded: Names) => {
     // A name of the SDK goes before one of the kernel's: it knows its own values best.
     for (const [name, value] of Object.entries(loaded)) preloaded[name] = value;
     if (typeof loaded.bundleOf === "function") renderWith(loaded.bundleOf as Renderer);

@@ -26,8 +26,8 @@ export class Interrupted extends Error {
 
 let current: Running | undefined;
 /** See watcher.mjs. */
-const shared = new Int32Array(new SharedArrayBuffer(16));
-const [HEARD, TERMINATED, COOPERATES, DONE] = [0, 1, 2, 3];
+const shared = new Int32Array(new SharedArrayBuffer(20));
+const [HEARD, TERMINATED, COOPERATES, DONE, LOADING] = [0, 1, 2, 3, 4];
 /** Milliseconds that interrupted work which was given the signal has for ending by itself. */
 const GRACE = 30_000;
 /** Milliseconds for all other code: what it awaits may end at once. */
@@ -73,6 +73,16 @@ export async function run<T>(name: string, allowInput: boolean, body: () => Prom
   } finally {
     current = undefined;
     Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
+  }
+}
+
+/** Keeps an interrupt from stopping JavaScript while modules load: half a module would be left. */
+export async function uncut<T>(load: () => Promise<T>): Promise<T> {
+  Atomics.add(shared, LOADING, 1);
+  try {
+    return await load();
+  } finally {
+    Atomics.sub(shared, LOADING, 1);
   }
 }
 

@@ -7,8 +7,9 @@ import { parentPort, workerData } from "node:worker_threads";
 
 /** @type {{ fd: number, shared: Int32Array }} */
 const { fd, shared } = workerData;
-/** Places in `shared`: the last interrupt heard, terminations asked for, whether work was given the signal, the last that is done. */
-const [HEARD, TERMINATED, COOPERATES, DONE] = [0, 1, 2, 3];
+/** Places in `shared`: the last interrupt heard, terminations asked for, whether work was given the signal, the last
+ * that is done, modules that load. */
+const [HEARD, TERMINATED, COOPERATES, DONE, LOADING] = [0, 1, 2, 3, 4];
 
 /** Milliseconds between two looks at whether the interrupt was heard. */
 const LOOK = 20;
@@ -35,7 +36,8 @@ function interrupt(again) {
   looking = setInterval(() => {
     if (Atomics.load(shared, DONE) >= number) return clearInterval(looking);
     const patience = Atomics.load(shared, COOPERATES) && !again ? MORE_PATIENCE : PATIENCE;
-    if (Atomics.load(shared, HEARD) < number && Date.now() - since >= patience) {
+    const stuck = Atomics.load(shared, HEARD) < number && Date.now() - since >= patience;
+    if (stuck && Atomics.load(shared, LOADING) === 0) {
       Atomics.add(shared, TERMINATED, 1);
       terminate();
     }
