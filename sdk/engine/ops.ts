@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { AutoqnnError } from "../errors.js";
 import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { activationGradients, activationKernels } from "./kernels/activations.js";
 import { ADAM_KERNEL, adamKernels } from "./kernels/adam.js";
@@ -38,11 +39,19 @@ export function withoutGradient<T extends tf.Tensor>(compute: () => T): T {
 /**
  * The raw statistic vector of `x`, [STATISTICS.length], without a gradient.
  *
+ * @throws AutoqnnError `bad-data` when `x` is empty
  * @param only the statistics that are needed (`needs` tells); the others may be 0.
  * @example
  * const measured = statistics(weights, needs([{ scheme: "clip", bits: 2 }], { signed: true, zero: false }));
  */
 export function statistics(x: tf.Tensor, only: readonly Statistic[] = STATISTICS): tf.Tensor1D {
+  if (x.size === 0) {
+    throw new AutoqnnError(
+      "bad-data",
+      `Expected at least one value to measure, received a tensor of shape [${x.shape.join(", ")}].`,
+      "Leave out what is empty, or give it values.",
+    );
+  }
   return withoutGradient(() => tf.engine().runKernel<tf.Tensor1D>(STATISTICS_KERNEL, { x }, { only }));
 }
 

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { Engine, TensorMap } from "../../sdk/engine/engine.js";
 import { nativeEngine } from "../../sdk/engine/native/native.js";
 import { AutoqnnError } from "../../sdk/errors.js";
+import { product } from "./device.js";
 
 // Vitest gives each file a process of its own, and the engine reads this once.
 process.env.AUTOQNN_PRECISION = "bfloat16";
@@ -47,7 +48,9 @@ test("a mixed step keeps float32 outside, and is near what float32 gives", async
     expect(Math.max(...misses), key).toBeLessThan(0.05);
     expect(Math.max(...misses), key).toBeGreaterThan(1e-5);
     // A step that is not mixed is as if nothing had been asked for.
-    expect(eager[key]!.dataSync().every((v, i) => Math.abs(v - values[i]!) <= 1e-5 * size)).toBe(true);
+    expect(eager[key]!.dataSync().every((v, i) => Math.abs(v - values[i]!) <= product(1e-5) * size)).toBe(
+      true,
+    );
   }
 });
 
