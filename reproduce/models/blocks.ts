@@ -37,7 +37,8 @@ export interface Blocks {
 /** @returns layers whose fresh weights (He et al., 2015) follow from `seed` */
 export function blocksOf(seed: number): Blocks {
   let drawn = 0;
-  const initializer = () => tf.initializers.heNormal({ seed: seed * 1000 + drawn++ });
+  // tfjs takes a seed of 0 for none.
+  const initializer = () => tf.initializers.heNormal({ seed: seed * 1000 + drawn++ || 999 });
   const through = (layer: tf.layers.Layer, x: tf.SymbolicTensor | tf.SymbolicTensor[]) =>
     layer.apply(x) as tf.SymbolicTensor;
   const normalize = (x: tf.SymbolicTensor, name: string) =>

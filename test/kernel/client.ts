@@ -77,12 +77,14 @@ export class Client {
 
   /** Sends a request and waits for its reply. */
   async ask(channel: "shell" | "control", type: string, content: Json = {}): Promise<Json> {
-    const request = await this.send(channel, type, content);
-    const reply = await this.next(
+    const request = this.wire.compose(type, content, undefined);
+    // Listened for before it is sent: a quick reply may be there before sending is known to have ended.
+    const reply = this.next(
       (from, { header, parent }) =>
         from === channel && header.msg_type.endsWith("_reply") && parent.msg_id === request.header.msg_id,
     );
-    return reply.content;
+    await this.sockets[channel].send(this.wire.encode(request));
+    return (await reply).content;
   }
 
   async send(channel: Channel, type: string, content: Json = {}, parent?: Message): Promise<Message> {
@@ -106,13 +108,15 @@ export class Client {
   /** Runs a cell to its end. */
   async run(code: string, options: Json = {}): Promise<Run> {
     const begin = performance.now();
-    const request = await this.send("shell", "execute_request", { code, allow_stdin: false, ...options });
+    const request = this.wire.compose("execute_request", { code, allow_stdin: false, ...options }, undefined);
     const id = request.header.msg_id;
     const idle = this.next(
       (from, { content, parent }) =>
         from === "iopub" && parent.msg_id === id && content.execution_state === "idle",
     );
-    const reply = await this.next((from, { parent }) => from === "shell" && parent.msg_id === id);
+    const replied = this.next((from, { parent }) => from === "shell" && parent.msg_id === id);
+    await this.sockets.shell.send(this.wire.encode(request));
+    const reply = await replied;
     const took = performance.now() - begin;
     await idle;
     const published = this.published.filter(({ parent }) => parent.msg_id === id);

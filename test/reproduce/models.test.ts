@@ -83,7 +83,7 @@ test("MobileNetV2 takes small images with fewer halvings, and the same values", 
 });
 
 test("weights follow from the seed", async () => {
-  const [first, again, other] = [1, 1, 2].map((seed) =>
+  const [first, again, other] = [0, 0, 2].map((seed) =>
     resnet8({ inputShape: [28, 28, 1], classes: 10, seed }),
   );
   const values = (network: tf.LayersModel) => network.getWeights()[0]!.dataSync();
