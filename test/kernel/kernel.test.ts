@@ -84,6 +84,20 @@ describe("a cell", () => {
     });
   });
 
+  it("runs what was written for tslab", async () => {
+    const { published, reply } = await client.run(
+      'import * as tslab from "tslab"; const shown = tslab.newDisplay(); shown.html("<b>1</b>"); shown.html("<b>2</b>"); tslab.display.markdown("*3*")',
+    );
+    expect(reply.status).toBe("ok");
+    const displayed = published.filter(({ header }) => header.msg_type.endsWith("display_data"));
+    expect(displayed.map(({ header, content }) => [header.msg_type, content.data])).toEqual([
+      ["display_data", { "text/html": "<b>1</b>" }],
+      ["update_display_data", { "text/html": "<b>2</b>" }],
+      ["display_data", { "text/markdown": "*3*" }],
+    ]);
+    expect((await client.run("tslab.display.html(1)")).reply.ename).toBe("CompileError");
+  });
+
   it("shows and replaces in place", async () => {
     const run = await client.run("const shown = await display(1); await shown.update(2); clearOutput()");
     expect(kinds(run)).toEqual(["execute_input", "display_data", "update_display_data", "clear_output"]);

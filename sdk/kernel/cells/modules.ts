@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { constants, Script } from "node:vm";
 import { SCOPE } from "./protocol.js";
+import { tslab } from "./tslab.js";
 
 /** Values by name. */
 type Names = Record<string, unknown>;
@@ -34,6 +35,7 @@ export class Modules {
   /** What `import(specifier)` gives in a cell. */
   async import(specifier: string, options?: ImportCallOptions): Promise<Names> {
     if (specifier === "autoqnn") return this.sdk();
+    if (specifier === "tslab") return tslab();
     if (/^[./]|^file:/.test(specifier)) await this.#readTypescript();
     // An explicit attribute is what ES modules ask of JSON; TypeScript lets it be left out.
     const json = specifier.endsWith(".json") && options === undefined;

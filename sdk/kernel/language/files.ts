@@ -27,7 +27,7 @@ function settings(sdk: string): ts.CompilerOptions {
     newLine: ts.NewLineKind.LineFeed,
     types: ["node"],
     typeRoots: [dirname(dirname(require.resolve("@types/node/package.json")))],
-    paths: { autoqnn: [sdk] },
+    paths: { autoqnn: [sdk], tslab: [require.resolve("tslab/dist/public.d.ts")] },
   };
 }
 
