@@ -138,14 +138,27 @@ function grid(
 
 function titles(page: readonly Panel[]): Record<string, unknown>[] {
   return page.map(({ title }, cell) => ({
-    text: title,
+    text: fitting(title),
     xref: `x${cell + 1} domain`,
     yref: `y${cell + 1} domain`,
     x: 0,
     y: 1.02,
     xanchor: "left",
     yanchor: "bottom",
+    align: "left",
     showarrow: false,
     font: { size: 11 },
   }));
+}
+
+/** Characters that a panel's width holds. */
+const WIDTH = 27;
+
+/** A title in its panel's width: what is chosen goes on a line of its own, and of a longer name the end is shown. */
+function fitting(title: string): string {
+  const [name, chosen] = title.split(" · ") as [string, string?];
+  const shown = name.length > WIDTH ? `…${name.slice(1 - WIDTH)}` : name;
+  if (chosen === undefined) return shown;
+  const short = `${name} · ${chosen.replaceAll(/<[^>]*>/g, "")}`.length <= WIDTH;
+  return short ? title : `${shown}<br>${chosen}`;
 }
