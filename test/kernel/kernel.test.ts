@@ -98,6 +98,13 @@ describe("a cell", () => {
     expect((await client.run("tslab.display.html(1)")).reply.ename).toBe("CompileError");
   });
 
+  it("shows data frames as tables", async () => {
+    const { published, reply } = await client.run("new dfd.DataFrame([{ seed: 1, accuracy: 0.5 }])");
+    expect(reply.status).toBe("ok");
+    const shown = published.find(({ header }) => header.msg_type === "execute_result");
+    expect((shown!.content.data as Record<string, string>)["text/html"]).toContain("accuracy");
+  });
+
   it("shows and replaces in place", async () => {
     const run = await client.run("const shown = await display(1); await shown.update(2); clearOutput()");
     expect(kinds(run)).toEqual(["execute_input", "display_data", "update_display_data", "clear_output"]);
@@ -351,6 +358,21 @@ describe("the kernel", () => {
     await client.sockets.shell.send(forger.encode(forged));
     await client.run("1");
     expect(client.published.some(({ parent }) => parent.msg_id === forged.header.msg_id)).toBe(false);
+  });
+
+  it("keeps its variables to itself, beside others", async () => {
+    const other = await Client.start();
+    try {
+      const [mine, theirs] = await Promise.all([
+        client.run("var own = 1; own"),
+        other.run("var own = 2; own"),
+      ]);
+      expect([mine.result, theirs.result]).toEqual(["1", "2"]);
+      expect((await client.run("own")).result).toBe("1");
+    } finally {
+      await other.stop();
+    }
+    expect((await client.run("own + 1")).result).toBe("2");
   });
 
   it("leaves no process behind, neither after shutdown nor when it is killed", async () => {
