@@ -9,26 +9,13 @@ import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { divided } from "./channels.js";
 import { look } from "./look.js";
 import { countCorrect, crossEntropy, divergence } from "./objective.js";
-import { type Optimizer, rowOf } from "./optimizers.js";
 import type { Policy } from "./policy.js";
 import { pool } from "./pool.js";
 import { PLAIN, type Recipe } from "./recipe.js";
 import { relaxed } from "./relax.js";
 import type { Snapshot } from "./snapshot.js";
 import { prefixed, under } from "./state.js";
-
-/** Parameters that share an optimizer and a learning rate. `keys` are state keys such as "variable/conv1/kernel". */
-export interface Group {
-  readonly name: string;
-  readonly keys: readonly string[];
-  readonly optimizer: Optimizer;
-}
-
-/** Where the running mean of the entry `key` of a state is kept. */
-export const averageKey = (key: string): string => `average/${key}`;
-
-/** Whether the parameters of this group have running means where a recipe asks for them. */
-export const isAveraged = (group: string): boolean => group === "weights" || group === "scale";
+import { type Group, updated, withoutPenalty } from "./updating.js";
 
 /** The traced computations of one stage: what is run, not when. State keys have a prefix that says what they hold. */
 export interface Program {
@@ -211,26 +198,7 @@ export function program(
       const gradients = new Map(keys.map((key, i) => [key, grads[i]]));
       if (policy.own)
         Object.assign(outputs, prefixed("gradient/", withoutPenalty(policy, inputs, gradients)));
-      for (const { name, keys: own, optimizer } of groups) {
-        const shorten = name === "weights" ? shortening(recipe.clipNorm, gradients, own) : unchanged;
-        const row = rowOf(optimizer);
-        for (const key of own) {
-          const gradient = gradients.get(key);
-          if (!gradient) continue;
-          const next = row.update(optimizer, {
-            x: inputs[key]!,
-            gradient: shorten(gradient),
-            slots: Object.fromEntries(row.slots.map((slot) => [slot, inputs[`${slot}/${key}`]!])),
-            rate: inputs[`control/rate/${name}`]!,
-            corrected: inputs[`control/corrected/${name}`]!,
-          });
-          const x = project(policy, key, next.x);
-          outputs[key] = x;
-          for (const [slot, value] of Object.entries(next.slots)) outputs[`${slot}/${key}`] = value;
-          if (recipe.averageWeights && isAveraged(name))
-            outputs[averageKey(key)] = mean(inputs[averageKey(key)]!, x, inputs["control/average"]!);
-        }
-      }
+      Object.assign(outputs, updated(groups, { policy, recipe }, inputs, gradients));
       if (keys.some((key) => key.startsWith("variable/"))) {
         Object.assign(outputs, prefixed("statistics/", seen.statistics), prefixed("variable/", seen.updates));
         Object.assign(outputs, prefixed("parameter/", seen.parameters));
@@ -295,62 +263,4 @@ function statisticsAt(
 function moved(known: tf.Tensor1D, x: tf.Tensor, needed: readonly Statistic[]): tf.Tensor1D {
   const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
   return tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
-}
-
-/**
- * The gradients of the loss alone by what the policy trains. Both parts were added once, so that taking the penalty's off
- * leaves zero exactly where the loss has none.
- */
-function withoutPenalty(
-  policy: Policy,
-  inputs: TensorMap,
-  gradients: ReadonlyMap<string, tf.Tensor | null | undefined>,
-): TensorMap {
-  const names = Object.keys(policy.parameters).filter((name) => gradients.has(`parameter/${name}`));
-  const parameters = under(inputs, "parameter/");
-  const { penalty } = policy;
-  const own = penalty
-    ? tf.engine().gradients(
-        () => penalty(parameters) as tf.Scalar,
-        names.map((name) => parameters[name]!),
-        undefined,
-        true,
-      ).grads
-    : [];
-  return Object.fromEntries(
-    names.map((name, i) => {
-      const whole = gradients.get(`parameter/${name}`) ?? tf.zerosLike(parameters[name]!);
-      return [name, own[i] ? tf.sub(whole, own[i]) : tf.clone(whole)];
-    }),
-  );
-}
-
-const unchanged = (x: tf.Tensor): tf.Tensor => x;
-
-/** The running mean after `x`: d mean + (1 - d) x. */
-const mean = (known: tf.Tensor, x: tf.Tensor, decay: tf.Tensor): tf.Tensor =>
-  tf.add(x, tf.mul(decay, tf.sub(known, x)));
-
-/** Shortens the gradient of all `keys` together to the length `clipNorm` where it is longer (Pascanu et al., 2013). */
-function shortening(
-  clipNorm: number | undefined,
-  gradients: ReadonlyMap<string, tf.Tensor | null | undefined>,
-  keys: readonly string[],
-): (gradient: tf.Tensor) => tf.Tensor {
-  const squares = keys.flatMap((key) => {
-    const gradient = gradients.get(key);
-    return gradient ? [tf.sum(tf.square(gradient))] : [];
-  });
-  if (clipNorm === undefined || squares.length === 0) return unchanged;
-  // The least length keeps a gradient of zero from dividing zero by zero.
-  const length = tf.maximum(tf.sqrt(tf.addN(squares)), 1e-12);
-  const factor = tf.minimum(1, tf.div(clipNorm, length));
-  return (gradient) => tf.mul(gradient, factor);
-}
-
-function project(policy: Policy, key: string, value: tf.Tensor): tf.Tensor {
-  if (key === "parameter/scale") return tf.clipByValue(value, 0.05, 20);
-  return key.startsWith("parameter/")
-    ? (policy.project?.(key.slice("parameter/".length), value) ?? value)
-    : value;
 }

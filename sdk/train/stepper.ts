@@ -3,11 +3,12 @@ import type { State, Step, TensorMap } from "../engine/engine.js";
 import type { Batch } from "./data.js";
 import type { Stage, Update } from "./loop.js";
 import { ADAM, rowOf } from "./optimizers.js";
-import { averageKey, type Group, isAveraged, program } from "./program.js";
+import { program } from "./program.js";
 import { stream } from "./random.js";
 import { rate } from "./schedule.js";
 import { type HostTensor, sizeOf, toDevice } from "./snapshot.js";
 import { hostState, prefixed, scalar, under } from "./state.js";
+import { averageKey, type Group, isAveraged } from "./updating.js";
 
 /** What one phase of a step says of itself, which the caller disposes; scalars but for the gradients. */
 export interface Measured {
