@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from "commander";
-import type { Shard } from "../index.js";
+import type { StudyShard } from "../index.js";
 import { asCsv, type Cell, type Table, table } from "../table.js";
 
 interface Run {
   readonly jobs: number;
-  readonly shard?: Shard;
+  readonly shard?: StudyShard;
   readonly out?: string;
   /** This process computes cells for another one. */
   readonly worker?: true;
@@ -55,7 +55,7 @@ export async function slurmStudy(
 }
 
 /** "1/4" on the command line. */
-export function parseShard(text: string): Shard {
+export function parseShard(text: string): StudyShard {
   const [, index, count] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
   if (index !== undefined && Number(index) < Number(count))
     return { index: Number(index), count: Number(count) };
