@@ -2,7 +2,7 @@ import { device } from "../../sdk/engine/native/place.mjs";
 
 /**
  * Whether the native engine of these tests computes on a GPU. There, XLA fuses and reorders sums, products of float32 are
- * rounded to TF32's ten bits first, random numbers are XLA's, an index out of range reads 0, and two runs may differ in their
+ * rounded to TF32's ten bits first, random numbers are XLA's, an index out of range is no error, and two runs may differ in their
  * last bits.
  */
 export const onGpu = device() === "gpu";
