@@ -90,6 +90,7 @@ export function fitted(
   );
   const policy: Policy = {
     candidates: () => [],
+    identity: JSON.stringify(graph.nodes.map((node) => [at(node).baseline.name, at(node).bits])),
     mix: () => ({}),
     parameters: Object.fromEntries(
       all.flatMap(({ keys, initial }) => keys.map(({ name, key }) => [key, initial[name]!])),

@@ -4,6 +4,7 @@ import { measure } from "../../sdk/staircase/schemes.js";
 import { calibrate } from "../../sdk/train/calibrate.js";
 import { checkedSource, type Data } from "../../sdk/train/data.js";
 import { evaluate } from "../../sdk/train/evaluate.js";
+import { forget } from "../../sdk/train/kept.js";
 import { train, type Watch } from "../../sdk/train/loop.js";
 import { terminalProgress } from "../../sdk/train/progress.js";
 import { ending } from "../../sdk/train/recipe.js";
@@ -94,6 +95,7 @@ export async function trainBaseline(
   const ended = { ...policy, parameters: trained.parameters };
   const settings = { ...common, batches: REESTIMATE };
   const snapshot = await reestimate(bench.engine, graph, trained.snapshot, ended, bench.train, settings);
+  forget();
   const examples = data.test && (await checkedSource("test", data.test, modelShape(graph)));
   return {
     history: trained.history,

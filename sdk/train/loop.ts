@@ -207,7 +207,7 @@ function stageKey(stage: Stage, initial: Readonly<Record<string, HostTensor>>): 
     { name, steps, batchSize, seed, augment, relaxation, recipe, engine: engine.name, device: engine.device },
     phases.map((phase) => [phase.updates, phase.source.batchesPerEpoch(batchSize, true)]),
     graph.nodes.map((node) => [node.id, policy.candidates(node), node.channelAxes]),
-    stage.snapshot.signed,
+    [stage.snapshot.signed, policy.identity],
     initial,
   );
 }

@@ -263,6 +263,17 @@ describe("in the common loop", () => {
     floating = (await score(model, data.test)).accuracy;
   });
 
+  test("a stopped run is never continued at other bitwidths", async () => {
+    const options = { data, seed: 5, steps: 20, batchSize: 32, learningRate: 0.01 };
+    const run = (bits: number, watch: object = {}) =>
+      trainBaseline(model, dorefa, { ...options, bits, onProgress: () => {}, ...watch });
+    const undisturbed = await run(3);
+    const stop = new AbortController();
+    const onProgress = () => stop.abort();
+    await expect(run(2, { signal: stop.signal, onProgress })).rejects.toMatchObject({ code: "aborted" });
+    expect((await run(3)).history.loss).toEqual(undisturbed.history.loss);
+  });
+
   test.each(BASELINES)("$name trains at two bits to near the network in floating point", async (baseline) => {
     const run = await trainBaseline(model, baseline, {
       ...{ data, seed: 5, bits: 2, firstLast: 8, steps: 120, batchSize: 32, learningRate: 0.01 },
