@@ -29,10 +29,13 @@ export interface ImageFolderOptions extends ValidationOptions {
 
 const KEPT_BYTES = 2 ** 30;
 
+/** The folder of the test split, beside `train`: the first of these that is there. */
+const HELD_OUT = ["test", "val"];
+
 /**
  * Reads JPEG, PNG and still GIF files, one folder per class: `directory/CLASS/*`, a tenth of which (always the same) becomes
- * the test split, or `directory/train/CLASS/*` and `directory/test/CLASS/*`. TensorFlow decodes them and resizes them
- * bilinearly, on several threads. Names that begin with a dot are passed over.
+ * the test split, or `directory/train/CLASS/*` and `directory/test/CLASS/*`; ImageNet's `val` serves for `test`. TensorFlow
+ * decodes them and resizes them bilinearly, on several threads. Names that begin with a dot are passed over.
  *
  * @throws AutoqnnError `bad-file` naming the file, for what is no image, an empty folder, and images of several sizes where
  * no `size` is given; from the batch it belongs to where images are not kept in memory. `engine` without the native engine,
@@ -51,10 +54,10 @@ export async function imageFolder(directory: string, options: ImageFolderOptions
   }
   const shapeOf = await fileShape(options);
   const top = await folders(directory);
-  const parted = top.includes("train") && top.includes("test");
-  const classNames = parted ? await folders(join(directory, "train")) : top;
-  const [train, test] = parted
-    ? [await files(join(directory, "train"), classNames), await files(join(directory, "test"), classNames)]
+  const heldOut = top.includes("train") ? HELD_OUT.find((name) => top.includes(name)) : undefined;
+  const classNames = heldOut ? await folders(join(directory, "train")) : top;
+  const [train, test] = heldOut
+    ? [await files(join(directory, "train"), classNames), await files(join(directory, heldOut), classNames)]
     : apart(await files(directory, classNames));
   if (train.length === 0) {
     throw badFile(

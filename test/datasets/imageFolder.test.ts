@@ -5,6 +5,7 @@ import * as tf from "@tensorflow/tfjs";
 import { describe, expect, test } from "vitest";
 import { datasets, type Split } from "../../datasets/index.js";
 import { directory } from "./files.js";
+import { imageNetFolder } from "./imageNet.js";
 
 /** 6 rows of 4 pixels, all (250, 120, 20) or one beside it. */
 const JPEG = readFileSync(new URL("fixtures/orange.jpg", import.meta.url));
@@ -72,6 +73,13 @@ describe("datasets.imageFolder", () => {
     images[labels.indexOf(1)]!.forEach((value, i) => {
       expect(Math.abs(value - [250, 120, 20][i % 3]!)).toBeLessThanOrEqual(2);
     });
+  });
+
+  test("reads ImageNet's folders, whose test images lie in val", async () => {
+    const root = await imageNetFolder(directory(), { classes: 2, train: 3, validation: 2 });
+    const data = await datasets.imageFolder(root, { size: 32, fit: "crop", validation: 2 });
+    expect([data.train.size, data.validation.size, data.test.size, data.train.classes]).toEqual([4, 2, 4, 2]);
+    expect((await read(data.test)).labels).toEqual([0, 0, 1, 1]);
   });
 
   test("sets a tenth of one folder per class aside, always the same", async () => {
