@@ -2,6 +2,7 @@ import type { QuantizedGraph, QuantizingNode, tf } from "../../sdk/index.js";
 import { STATISTICS, type Statistic } from "../../sdk/staircase/statistics.js";
 import type { OwnQuantized, Policy } from "../../sdk/train/policy.js";
 import type { HostTensor, Snapshot } from "../../sdk/train/snapshot.js";
+import type { Workbench } from "../../sdk/train/workbench.js";
 
 /** What a method knows of a node before it trains. */
 export interface Look {
@@ -31,6 +32,21 @@ export interface Rule {
   readonly least?: Readonly<Record<string, number>>;
 }
 
+/** Bits by node id. */
+export type Bitwidths = Readonly<Record<string, number>>;
+
+/** Gives nodes bitwidths of their own, at no more bytes of weights than the same bits everywhere take. */
+export type Allocate = (ground: {
+  readonly bench: Workbench;
+  /** The floating-point network. */
+  readonly start: Snapshot;
+  /** The same bits everywhere, but for layers that are kept at others. */
+  readonly uniform: Bitwidths;
+  /** The nodes whose bits may differ from that. */
+  readonly free: ReadonlySet<string>;
+  readonly signal?: AbortSignal | undefined;
+}) => Promise<Bitwidths>;
+
 /** A method of the literature. */
 export interface Baseline {
   readonly name: string;
@@ -38,6 +54,8 @@ export interface Baseline {
   readonly source: string;
   readonly weights: Rule;
   readonly inputs: Rule;
+  /** How it gives bitwidths; absent where it has the same everywhere. */
+  readonly allocate?: Allocate;
 }
 
 /** A method on a graph: the policy that the common loop trains, and which of its parameters have a gradient. */

@@ -19,13 +19,13 @@ import {
   weightUpdates,
 } from "../../sdk/train/workbench.js";
 import { lsq } from "./lsq.js";
-import { type Baseline, fitted } from "./rule.js";
+import { type Baseline, type Bitwidths, fitted } from "./rule.js";
 
 /** The protocol that a baseline keeps: that of the fine-tune of every plan. */
 export interface BaselineOptions extends Watch {
   readonly data: Data;
   readonly seed: number;
-  /** Of every weight and every input that is quantized. */
+  /** Of every weight and every input that is quantized; of a method that gives bitwidths of its own, on average. */
   readonly bits: number;
   /** Of the first and the last layer, where it is not `bits`: of LSQ, since not every method has so many. */
   readonly firstLast?: number;
@@ -42,6 +42,8 @@ export interface BaselineRun {
   readonly validation: Score;
   /** Of the test images, where there are any. */
   readonly test?: Score;
+  /** Of every node, by its id. */
+  readonly bits: Bitwidths;
   /** Bytes of all weight codes. */
   readonly bytes: number;
   /** Mean bitwidth of weights, and of input values. */
@@ -79,8 +81,13 @@ export async function trainBaseline(
     weights.map(({ id }) => [id, measure(start.variables[id]!.data as Float32Array)]),
   );
   const ends = new Set([weights.at(0)!.layer, weights.at(-1)!.layer]);
-  const at = ({ layer }: { layer: string }) =>
-    firstLast && ends.has(layer) ? { baseline: lsq, bits: firstLast } : { baseline, bits };
+  const kept = (node: QuantizingNode) => firstLast !== undefined && ends.has(node.layer);
+  const uniform = Object.fromEntries(graph.nodes.map((node) => [node.id, kept(node) ? firstLast! : bits]));
+  const free = new Set(graph.nodes.filter((node) => !kept(node)).map(({ id }) => id));
+  const watch = watchOf(bench, options);
+  const { signal } = watch;
+  const given = (await baseline.allocate?.({ bench, start, uniform, free, signal })) ?? uniform;
+  const at = (node: QuantizingNode) => ({ baseline: kept(node) ? lsq : baseline, bits: given[node.id]! });
   const { policy, learned: keys } = fitted(graph, start, statistics, at);
   const schedule = ending(recipe, learningRate);
   const updates = [
@@ -91,7 +98,7 @@ export async function trainBaseline(
     })),
   ];
   const stage = stageOf(bench, baseline.name, start, policy, [{ updates, source: bench.train }], steps);
-  const trained = await train(stage, watchOf(bench, options));
+  const trained = await train(stage, watch);
   const ended = { ...policy, parameters: trained.parameters };
   const settings = { ...common, batches: REESTIMATE };
   const snapshot = await reestimate(bench.engine, graph, trained.snapshot, ended, bench.train, settings);
@@ -105,21 +112,19 @@ export async function trainBaseline(
         ...{ engine: bench.engine, graph, snapshot, policy: ended, source: examples, batchSize: 500 },
       }),
     }),
+    bits: given,
     averageBits: {
-      weights: meanBits(weights, at),
+      weights: meanBits(weights, given),
       activations: meanBits(
         graph.nodes.filter((node) => node.kind === "input"),
-        at,
+        given,
       ),
     },
-    bytes: Math.ceil(weights.reduce((sum, node) => sum + node.elements * at(node).bits, 0) / 8),
+    bytes: Math.ceil(weights.reduce((sum, node) => sum + node.elements * given[node.id]!, 0) / 8),
   };
 }
 
-function meanBits(
-  nodes: readonly QuantizingNode[],
-  at: (node: QuantizingNode) => { readonly bits: number },
-): number {
+function meanBits(nodes: readonly QuantizingNode[], bits: Bitwidths): number {
   const count = nodes.reduce((sum, { elements }) => sum + elements, 0);
-  return nodes.reduce((sum, node) => sum + at(node).bits * node.elements, 0) / count;
+  return nodes.reduce((sum, { id, elements }) => sum + bits[id]! * elements, 0) / count;
 }
