@@ -1,4 +1,4 @@
-import type { Figure, Score } from "../sdk/index.js";
+import type { Figure, SchemeName, Score } from "../sdk/index.js";
 import type { Table } from "../sdk/table.js";
 
 /** A network to have trained: the unit of work that experiments share. */
@@ -45,7 +45,7 @@ export interface Chosen {
   readonly id: string;
   readonly layer: string;
   readonly kind: "weight" | "input";
-  readonly scheme: string;
+  readonly scheme: SchemeName;
   readonly bits: number;
   readonly elements: number;
 }
@@ -71,6 +71,8 @@ export interface Extent {
   readonly seeds: readonly number[];
   /** Average bits to compare at, ascending. */
   readonly bits: readonly number[];
+  /** The networks on which parts are left out and budgets are of memory; all where it is absent. */
+  readonly ablated?: readonly string[];
 }
 
 /** One table of the paper: what must be trained for it, and how the outcomes are shown. */

@@ -7,7 +7,10 @@ import { axis, INK, layout, SIDES, schemeFill } from "./style.js";
  * inputs below. Diamonds are the real bitwidths `learned` before rounding, dashed lines the averages over all values.
  */
 export function bitsPerNode(
-  nodes: readonly (DrawnNode & { readonly kind: "weight" | "input"; readonly elements: number })[],
+  nodes: readonly (Omit<DrawnNode, "staircase"> & {
+    readonly kind: "weight" | "input";
+    readonly elements: number;
+  })[],
   learned: Readonly<Record<string, number>> = {},
 ): Figure {
   const drawn = SIDES.map((side) => ({ ...side, own: nodes.filter((node) => node.kind === side.kind) }));

@@ -1,4 +1,5 @@
 import { AutoqnnError } from "../errors.js";
+import { moments } from "./moments.js";
 import type { Figure } from "./panels.js";
 import { axis, INK, layout, PALETTE, SYMBOLS } from "./style.js";
 
@@ -137,13 +138,6 @@ function ticks(values: readonly number[]): { readonly tickvals: number[]; readon
     (power) => [power, 2 * power, 5 * power],
   );
   return { tickvals, ticktext: tickvals.map((value) => value.toLocaleString("en-US")) };
-}
-
-/** The standard deviation is that of a sample, and 0 of a single value. */
-function moments(values: readonly number[]): { mean: number; deviation: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, values.length - 1)) };
 }
 
 function check(rows: readonly FrontierRow[]): void {
