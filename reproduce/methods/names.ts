@@ -1,0 +1,24 @@
+import type { SchemeName } from "../../sdk/index.js";
+
+/** Methods that tables single out: the names of their rows in `METHODS`. */
+export const NAMES = {
+  chain: "QSS + QPL (the default chain)",
+  search: "QSS",
+  modelSearch: "QSS, one scheme for the model",
+  uniform: "uniform bits (clip)",
+  learn: "QPL",
+  memory: "QPL, budget of memory",
+  control: "search-free control",
+  dorefa: "DoReFa (as published)",
+  pact: "PACT (as published)",
+  lqNets: "LQ-Nets (as published)",
+  lsq: "LSQ (as published)",
+  apot: "APoT (as published)",
+  hawq: "HAWQ + LSQ (as published)",
+  n2uq: "N2UQ (as published)",
+  edmips: "mixture of bitwidths (EdMIPS)",
+  fracbits: "fractional bits (FracBits)",
+} as const;
+
+/** The search whose candidates lack one scheme. */
+export const withoutScheme = (scheme: SchemeName): string => `QSS without ${scheme}`;

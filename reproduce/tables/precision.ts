@@ -1,0 +1,111 @@
+import { table } from "../../sdk/table.js";
+import { type Experiment, type Extent, FLOATING, FLOATING_BITS, type Outcome } from "../experiment.js";
+import { NAMES } from "../methods/names.js";
+import { budgetFigure } from "./budgetFigure.js";
+import {
+  accuracyColumns,
+  type Group,
+  groupOf,
+  meanColumn,
+  missingNote,
+  type Place,
+  requestsOf,
+} from "./group.js";
+import { differenceColumns, differenceInWords, leaderNote, paired } from "./paired.js";
+
+/** What all networks are compared by: the same bits everywhere, and bits that are allotted. */
+const COMPARED = [NAMES.uniform, NAMES.control, NAMES.learn];
+
+function placesOf({ bits, ablated, networks }: Extent, network: string): Place[] {
+  const methods = [...COMPARED, ...((ablated ?? networks).includes(network) ? [NAMES.memory] : [])];
+  return bits.flatMap((budget) =>
+    methods
+      .filter((method) => method !== NAMES.uniform || Number.isInteger(budget))
+      .map((method) => ({ network, method, bits: budget })),
+  );
+}
+
+const floatingOf = (network: string): Place => ({ network, method: FLOATING, bits: FLOATING_BITS });
+
+/** Precision learning: accuracy against size and against memory, bits that are uniform against those that are learned. */
+export const precision: Experiment = {
+  number: 3,
+  name: "precision",
+  title: ({ title }) => `Table 3. Precision learning (QPL) against uniform bits: ${title}`,
+  requests: (scale) =>
+    scale.networks.flatMap((network) =>
+      requestsOf(scale, [floatingOf(network), ...placesOf(scale, network)]),
+    ),
+  render(scale, found) {
+    const networks = scale.networks.map((network) => ({
+      network,
+      floating: groupOf(scale, found, floatingOf(network)),
+      groups: placesOf(scale, network).map((place) => groupOf(scale, found, place)),
+    }));
+    return {
+      tables: networks.map(({ network, floating, groups }) => ({
+        caption: network,
+        table: table(
+          [floating, ...groups],
+          [
+            { title: "budget", unit: "bit", value: ({ bits }) => bits },
+            { title: "method", value: ({ method }) => method },
+            meanColumn((row) => row, { title: "weights", unit: "bit", digits: 2 }, weightBits),
+            meanColumn((row) => row, { title: "inputs", unit: "bit", digits: 2 }, inputBits),
+            meanColumn((row) => row, { title: "size", unit: "KB", digits: 2 }, kilobytes),
+            meanColumn((row) => row, { title: "memory", unit: "KB", digits: 2 }, memoryKilobytes),
+            ...accuracyColumns<Group>((row) => row),
+            ...differenceColumns<Group>(
+              `difference to ${NAMES.uniform}`,
+              (row) => row,
+              ({ bits }) => uniformAt(groups, bits),
+            ),
+          ],
+        ),
+      })),
+      notes: [
+        ...networks.flatMap(({ network, groups }) => notesOf(scale, network, groups)),
+        `The budget of "${NAMES.memory}" is what uniform bits need for weights and live activations of one image; it is free to shift bits between them. The budget of the others is the average of weights and of inputs, each by itself.`,
+        ...missingNote(precision.requests(scale), found),
+      ],
+      figures: networks.flatMap(({ network, floating, groups }) => [
+        ...budgetFigure(network, "size", "size of the weights (KB)", kilobytes, groups, floating),
+        ...budgetFigure(
+          ...([network, "memory", "weights and live activations of one image (KB)"] as const),
+          ...([memoryKilobytes, groups, floating] as const),
+        ),
+      ]),
+    };
+  },
+};
+
+const weightBits = ({ averageBits }: Outcome): number => averageBits.weights;
+const inputBits = ({ averageBits }: Outcome): number => averageBits.activations;
+const kilobytes = ({ bytes }: Outcome): number => bytes / 1000;
+const memoryKilobytes = ({ memoryBytes }: Outcome): number | undefined => memoryBytes && memoryBytes / 1000;
+
+const uniformAt = (groups: readonly Group[], bits: number): Group | undefined =>
+  groups.find((group) => group.method === NAMES.uniform && group.bits === bits);
+
+function notesOf({ bits }: Extent, network: string, groups: readonly Group[]): string[] {
+  return bits.flatMap((budget) => {
+    const where = `${network} at ${budget} bits`;
+    const own = groups.filter((group) => group.bits === budget);
+    const at = (method: string): Group | undefined => own.find((group) => group.method === method);
+    const against = (method: string, reference: string): string[] => {
+      const [group, other] = [at(method), at(reference)];
+      const effect = group && other && paired(group, other);
+      return effect ? [`${where}: ${method} lies ${differenceInWords(effect, reference)}.`] : [];
+    };
+    return [
+      ...leaderNote(
+        where,
+        own.filter(({ method }) => method !== NAMES.memory),
+        NAMES.learn,
+      ),
+      ...against(NAMES.learn, NAMES.uniform),
+      ...against(NAMES.learn, NAMES.control),
+      ...against(NAMES.memory, NAMES.uniform),
+    ];
+  });
+}
