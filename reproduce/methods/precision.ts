@@ -1,0 +1,46 @@
+import { totals } from "../../sdk/graph/totals.js";
+import { autoqnn, quantizedGraph, type tf } from "../../sdk/index.js";
+import { type Method, planned, planOptions, share } from "./method.js";
+import { NAMES } from "./names.js";
+
+/** The parts of all steps that learning by itself, and each trial of a rounding, take. */
+export const LEARNING = 0.16;
+export const TRIAL = 0.05;
+
+/**
+ * Bytes of weights and of the most live activations of one image where every node has the same bitwidth: what a budget of
+ * memory of that many bits allows.
+ */
+export function memoryAt(model: tf.LayersModel, bits: number): number {
+  const graph = quantizedGraph(model);
+  const assigned = Object.fromEntries(graph.nodes.map(({ id }) => [id, { scheme: "clip", bits }]));
+  return totals(graph, assigned).assigned!.memoryBytes.peak;
+}
+
+/** Bits that are the same everywhere, and bits learned under a budget of memory instead of averages. */
+export const PRECISION: readonly Method[] = [
+  {
+    name: NAMES.uniform,
+    family: NAMES.control,
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      return autoqnn(model, { ...planOptions(protocol), pin: { "*": { scheme: "clip", bits } } }).fineTune({
+        ...{ steps, learningRate, ...watch },
+      });
+    }),
+  },
+  {
+    name: NAMES.memory,
+    family: NAMES.learn,
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      const [learning, trial] = [share(LEARNING, protocol), share(TRIAL, protocol)];
+      return autoqnn(model, planOptions(protocol))
+        .learnPrecision({
+          ...{ steps: learning, trialSteps: trial, budget: { memory: memoryAt(model, bits) } },
+          ...watch,
+        })
+        .fineTune({ steps: steps - learning - trial, learningRate, ...watch });
+    }),
+  },
+];
