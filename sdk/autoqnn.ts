@@ -35,13 +35,15 @@ import { type SensitivityOptions, sensitivityOf } from "./sensitivity.js";
 import { type SchemeName, schemeAt } from "./staircase/schemes.js";
 import { calibrate, uncalibrated } from "./train/calibrate.js";
 import { describeRun } from "./train/describe.js";
-import { forget } from "./train/kept.js";
+import { keptOnSignals } from "./train/interruption.js";
+import { Memory } from "./train/kept.js";
+import type { Watch } from "./train/loop.js";
 import type { Assignment } from "./train/policy.js";
 import { rangeOf } from "./train/program.js";
 import type { AnyRun, LearnRun, SearchRun, TuneRun } from "./train/run.js";
 import type { Snapshot } from "./train/snapshot.js";
 import { tuneStage } from "./train/tune.js";
-import { openWorkbench, type Workbench } from "./train/workbench.js";
+import { openWorkbench, type Workbench, watchOf } from "./train/workbench.js";
 import { defaultProgress } from "./watching.js";
 import { type Written, type WrittenStage, written } from "./written.js";
 
@@ -133,6 +135,8 @@ interface Origin {
 interface Stage<R extends AnyRun = AnyRun> {
   readonly check: () => void;
   readonly result: () => Promise<R>;
+  /** Lets go of what the process kept of it, and of the stages before it, in case they were interrupted. */
+  readonly forget: () => void;
   readonly text: Written;
 }
 
@@ -141,6 +145,7 @@ interface Point {
   readonly bench: Workbench;
   readonly snapshot: Snapshot;
   readonly assignment: Assignment;
+  readonly watch: Watch;
 }
 
 function searched(
@@ -153,11 +158,12 @@ function searched(
     origin,
     before,
     { name: "searchSchemes", options: given ?? {} },
+    options,
     () => {
       if (options.budget)
         checkBudget(options.budget, origin.graph, choices(origin.graph, [options.bits].flat()));
     },
-    ({ bench, snapshot }) => searchStage(bench, snapshot, options),
+    ({ bench, snapshot, watch }) => searchStage(bench, snapshot, options, watch),
   );
   const next = Object.freeze({
     graph: origin.graph,
@@ -181,10 +187,11 @@ function learned(
     origin,
     before,
     { name: "learnPrecision", options: given ?? {} },
+    options,
     () => checkBudget(options.budget, origin.graph, choices(origin.graph, widths)),
-    ({ bench, snapshot, assignment }) => {
+    ({ bench, snapshot, assignment, watch }) => {
       const schemes = Object.fromEntries(Object.entries(assignment).map(([id, { scheme }]) => [id, scheme]));
-      return learnStage(bench, snapshot, schemes, options);
+      return learnStage(bench, snapshot, schemes, options, watch);
     },
   );
   const next = Object.freeze({
@@ -202,8 +209,9 @@ function tuned(origin: Origin, before: Stage | undefined, given: FineTuneOptions
     origin,
     before,
     { name: "fineTune", options: given ?? {} },
+    options,
     undefined,
-    ({ bench, snapshot, assignment }) => tuneStage(bench, snapshot, assignment, options),
+    ({ bench, snapshot, assignment, watch }) => tuneStage(bench, snapshot, assignment, options, watch),
   );
   const next = Object.freeze({
     graph: origin.graph,
@@ -218,10 +226,12 @@ function staged<R extends AnyRun>(
   origin: Origin,
   before: Stage | undefined,
   asked: WrittenStage,
+  watched: Parameters<typeof watchOf>[1],
   check: (() => void) | undefined,
   work: (from: Point) => Promise<R>,
 ): Stage<R> {
   const { text } = before ?? origin;
+  const memory = new Memory();
   return {
     text: { ...text, stages: [...text.stages, asked] },
     check: () => {
@@ -231,19 +241,25 @@ function staged<R extends AnyRun>(
     },
     result: once(async () => {
       const parent = await before?.result();
-      const bench = await origin.bench();
+      const bench = { ...(await origin.bench()), memory };
       const snapshot = parent?.snapshot ?? (await origin.calibrated());
       const assignment = parent?.assignment ?? initialAssignment(origin.graph, snapshot);
-      const run = await work({ bench, snapshot, assignment });
+      const run = await keptOnSignals(watchOf(bench, watched), (watch) =>
+        work({ bench, snapshot, assignment, watch }),
+      );
       return parent ? ({ ...run, parent } as R) : run;
     }),
+    forget: () => {
+      before?.forget();
+      memory.forget();
+    },
   };
 }
 
 async function checkedResult<R extends AnyRun>(stage: Stage<R>): Promise<R> {
   stage.check();
   const result = await stage.result();
-  forget();
+  stage.forget();
   return result;
 }
 

@@ -6,7 +6,7 @@ import { checked, PretrainOptions, recipeOf } from "./options.js";
 import { uncalibrated } from "./train/calibrate.js";
 import { checkedSource, type Data, type Examples } from "./train/data.js";
 import { evaluate } from "./train/evaluate.js";
-import { forget } from "./train/kept.js";
+import { keptOnSignals } from "./train/interruption.js";
 import { train } from "./train/loop.js";
 import { FLOATING } from "./train/policy.js";
 import { ending } from "./train/recipe.js";
@@ -48,14 +48,15 @@ export async function pretrain(
   const phases = [{ updates, source: bench.train }];
   const start = await uncalibrated(graph);
   const stage = stageOf(bench, "train", start, FLOATING, phases, stepsOf(bench, given, EPOCHS));
-  const watch = watchOf(bench, given);
-  const { snapshot, history } = await train(stage, watch);
-  const values = toDevice(snapshot.variables);
-  graph.write(values);
-  for (const tensor of Object.values(values)) tensor.dispose();
-  const validation = bench.validated && (await validate(bench, snapshot, FLOATING, watch));
-  forget();
-  return { history, ...(validation && { validation }) };
+  return keptOnSignals(watchOf(bench, given), async (watch) => {
+    const { snapshot, history } = await train(stage, watch);
+    const values = toDevice(snapshot.variables);
+    graph.write(values);
+    for (const tensor of Object.values(values)) tensor.dispose();
+    const validation = bench.validated && (await validate(bench, snapshot, FLOATING, watch));
+    bench.memory.forget();
+    return { history, ...(validation && { validation }) };
+  });
 }
 
 /**

@@ -4,7 +4,7 @@ import { measure } from "../../sdk/staircase/schemes.js";
 import { calibrate } from "../../sdk/train/calibrate.js";
 import { checkedSource, type Data } from "../../sdk/train/data.js";
 import { evaluate } from "../../sdk/train/evaluate.js";
-import { forget } from "../../sdk/train/kept.js";
+import { keptOnSignals } from "../../sdk/train/interruption.js";
 import { train, type Watch } from "../../sdk/train/loop.js";
 import { terminalProgress } from "../../sdk/train/progress.js";
 import { ending } from "../../sdk/train/recipe.js";
@@ -22,7 +22,7 @@ import { lsq } from "./lsq.js";
 import { type Baseline, type Bitwidths, fitted } from "./rule.js";
 
 /** The protocol that a baseline keeps: that of the fine-tune of every plan. */
-export interface BaselineOptions extends Watch {
+export interface BaselineOptions extends Omit<Watch, "memory"> {
   readonly data: Data;
   readonly seed: number;
   /** Of every weight and every input that is quantized; of a method that gives bitwidths of its own, on average. */
@@ -84,8 +84,8 @@ export async function trainBaseline(
   const kept = (node: QuantizingNode) => firstLast !== undefined && ends.has(node.layer);
   const uniform = Object.fromEntries(graph.nodes.map((node) => [node.id, kept(node) ? firstLast! : bits]));
   const free = new Set(graph.nodes.filter((node) => !kept(node)).map(({ id }) => id));
-  const watch = watchOf(bench, options);
-  const { signal } = watch;
+  const asked = watchOf(bench, options);
+  const { signal } = asked;
   const given = (await baseline.allocate?.({ bench, start, uniform, free, signal })) ?? uniform;
   const at = (node: QuantizingNode) => ({ baseline: kept(node) ? lsq : baseline, bits: given[node.id]! });
   const { policy, learned: keys } = fitted(graph, start, statistics, at);
@@ -98,30 +98,26 @@ export async function trainBaseline(
     })),
   ];
   const stage = stageOf(bench, baseline.name, start, policy, [{ updates, source: bench.train }], steps);
-  const trained = await train(stage, watch);
-  const ended = { ...policy, parameters: trained.parameters };
-  const settings = { ...common, batches: REESTIMATE };
-  const snapshot = await reestimate(bench.engine, graph, trained.snapshot, ended, bench.train, settings);
-  forget();
-  const examples = data.test && (await checkedSource("test", data.test, modelShape(graph)));
-  return {
-    history: trained.history,
-    validation: await validate(bench, snapshot, ended),
-    ...(examples && {
-      test: await evaluate({
-        ...{ engine: bench.engine, graph, snapshot, policy: ended, source: examples, batchSize: 500 },
-      }),
-    }),
-    bits: given,
-    averageBits: {
-      weights: meanBits(weights, given),
-      activations: meanBits(
-        graph.nodes.filter((node) => node.kind === "input"),
-        given,
-      ),
-    },
-    bytes: Math.ceil(weights.reduce((sum, node) => sum + node.elements * given[node.id]!, 0) / 8),
-  };
+  return keptOnSignals(asked, async (watch) => {
+    const trained = await train(stage, watch);
+    const ended = { ...policy, parameters: trained.parameters };
+    const settings = { ...common, batches: REESTIMATE, signal: watch.signal };
+    const snapshot = await reestimate(bench.engine, graph, trained.snapshot, ended, bench.train, settings);
+    const examples = data.test && (await checkedSource("test", data.test, modelShape(graph)));
+    const validation = await validate(bench, snapshot, ended, watch);
+    const judged = { engine: bench.engine, graph, snapshot, policy: ended, batchSize: 500 };
+    const test = examples && (await evaluate({ ...judged, source: examples, signal: watch.signal }));
+    bench.memory.forget();
+    const inputs = graph.nodes.filter((node) => node.kind === "input");
+    return {
+      history: trained.history,
+      validation,
+      ...(test && { test }),
+      bits: given,
+      averageBits: { weights: meanBits(weights, given), activations: meanBits(inputs, given) },
+      bytes: Math.ceil(weights.reduce((sum, node) => sum + node.elements * given[node.id]!, 0) / 8),
+    };
+  });
 }
 
 function meanBits(nodes: readonly QuantizingNode[], bits: Bitwidths): number {

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { commands } from "./commands.js";
+import { failureCode } from "./interruption.js";
 
 /**
- * The `autoqnn` command. Exit code 0 on success, 1 on an error of the run, 2 on wrong usage. Results go to standard
- * output, progress and errors to standard error.
+ * The `autoqnn` command. Exit code 0 on success, 1 on an error of the run, 2 on wrong usage, 130 or 143 where SIGINT or SIGTERM
+ * ended it. Results go to standard output, progress and errors to standard error.
  */
 async function main(): Promise<number> {
   try {
@@ -14,7 +15,7 @@ async function main(): Promise<number> {
     // Help and version end by an error too, one without fault; what commander refuses it has already told.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     console.error(process.env.AUTOQNN_DEBUG === "1" ? error : `autoqnn: ${oneLine(error)}`);
-    return 1;
+    return failureCode();
   }
 }
 

@@ -13,7 +13,10 @@ interface Options {
   readonly report?: string;
 }
 
-/** Runs the default chain. Interrupted and run again, it goes on from the checkpoints beside the output directory. */
+/**
+ * Runs the default chain. Interrupted and run again, it goes on from the checkpoints beside the output directory, which the
+ * stages say themselves when a signal stops them.
+ */
 export async function quantize(
   path: string,
   { data: name, budget, epochs, seed, batchNormalization, out, report }: Options,
@@ -33,11 +36,9 @@ export async function quantize(
   await engine();
   const model = await models.load(path);
   const data = await readData(name, model.inputs[0]?.shape ?? []);
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort());
   const checkpoint = `${out.replace(/\/+$/, "")}.checkpoints`;
   const onProgress = await terminalProgress();
-  const stage = { checkpoint, onProgress, signal: stop.signal, ...(epochs !== undefined && { epochs }) };
+  const stage = { checkpoint, onProgress, ...(epochs !== undefined && { epochs }) };
   const searched = await autoqnn(model, { data, seed }).searchSchemes(stage).run();
   const learned = await searched.learnPrecision({ ...stage, budget }).run();
   const tuned = await learned.fineTune(stage).run();

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import type { StudyShard } from "../index.js";
 import { asCsv, type Cell, type Table, table } from "../table.js";
+import { interruption } from "./interruption.js";
 
 interface Run {
   readonly jobs: number;
@@ -17,9 +18,7 @@ export async function runStudy(file: string, { jobs, shard, out, worker }: Run):
   const whole = out ?? defaultOut(file);
   const path = shard && !out ? shardFile(whole, shard.index, shard.count) : whole;
   if (worker) return serveCells(design, path);
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort());
-  const options = { signal: stop.signal, ...(shard && { shard }) };
+  const options = { signal: interruption(), ...(shard && { shard }) };
   const command = [...process.execArgv, process.argv[1]!, "study", "run", file, "--out", path, "--worker"];
   const board =
     jobs > 1

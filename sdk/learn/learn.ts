@@ -54,6 +54,7 @@ export function learning(
 
   const policy: Policy = {
     candidates: (node) => candidates[node.id]!,
+    identity: JSON.stringify(budget),
     parameters: {
       bits: {
         shape: [ids.length],

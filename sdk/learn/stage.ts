@@ -13,7 +13,6 @@ import {
   stageOf,
   stepsOf,
   type Workbench,
-  watchOf,
   weightUpdates,
 } from "../train/workbench.js";
 import { type Learning, learning } from "./learn.js";
@@ -35,8 +34,6 @@ export interface LearnStageOptions extends Length {
   readonly roundings: readonly Arm["name"][];
   readonly learningRate: { readonly weights: number; readonly bits: number };
 }
-
-type Watched = { [K in keyof Watch]?: Watch[K] | undefined };
 
 /** Bitwidths that a way of rounding gives, and what then stands at the nodes. */
 interface Rounding extends Contender<Arm["name"]> {
@@ -69,7 +66,8 @@ export async function learnStage(
   bench: Workbench,
   start: Snapshot,
   schemes: Readonly<Record<string, SchemeName>>,
-  options: LearnStageOptions & Watched,
+  options: LearnStageOptions,
+  watch: Watch,
 ): Promise<LearnRun> {
   const { budget, bits, learningRate } = options;
   const found = learning(bench.graph, start.signed, schemes, {
@@ -84,14 +82,19 @@ export async function learnStage(
     (name) => !LEARNED.includes(name),
   )
     ? nothingLearned(start, found)
-    : await learn(bench, start, found, steps, options);
+    : await learn(bench, start, found, steps, options, watch);
   const learned = found.bits(parameters.bits!.data as Float32Array);
 
-  const tried = await rank(bench, snapshot, await roundings(bench, snapshot, found, options, learned), {
-    steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
-    peak: learningRate.weights / 2,
-    watch: watchOf(bench, options),
-  });
+  const tried = await rank(
+    bench,
+    snapshot,
+    await roundings(bench, snapshot, found, options, watch, learned),
+    {
+      steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
+      peak: learningRate.weights / 2,
+      watch,
+    },
+  );
   const [{ contender: chosen, score, snapshot: end }] = tried;
   return Object.freeze({
     kind: "learn",
@@ -121,13 +124,14 @@ function learn(
   start: Snapshot,
   { policy, update }: Learning,
   steps: number,
-  options: LearnStageOptions & Watched,
+  options: LearnStageOptions,
+  watch: Watch,
 ): Promise<Trained> {
   const weights = weightUpdates(bench, searching(bench.recipe, options.learningRate.weights));
   const updates = [...weights, update];
   const phases = [{ updates, source: bench.train }];
   const stage = stageOf(bench, "learn precision", start, policy, phases, steps);
-  return train({ ...stage, diagnosed: true }, watchOf(bench, options));
+  return train({ ...stage, diagnosed: true }, watch);
 }
 
 function nothingLearned(snapshot: Snapshot, { policy: { parameters } }: Learning): Trained {
@@ -145,7 +149,8 @@ async function roundings(
   bench: Workbench,
   snapshot: Snapshot,
   { choices, assignment }: Learning,
-  { budget, roundings: names, ...watch }: LearnStageOptions & Watched,
+  { budget, roundings: names }: LearnStageOptions,
+  { signal, onProgress }: Watch,
   learned: Readonly<Record<string, number>>,
 ): Promise<Rounding[]> {
   const { graph } = bench;
@@ -159,7 +164,7 @@ async function roundings(
       const { bits } = await control();
       const measured = await measureSensitivity(bench, snapshot, assignment(bits), {
         ...{ examples: EXAMPLES, labels: "soft", bits: [1, -1] },
-        ...watchOf(bench, watch),
+        ...{ signal, onProgress },
       });
       return allocate({ graph, budget, ...measuredAim(measured, choices) });
     },

@@ -62,6 +62,7 @@ export function search(
 
   const policy: Policy = {
     candidates: (node) => candidates[node.id]!,
+    identity: JSON.stringify(space),
     parameters: { theta: { shape, dtype: "float32", data: new Float32Array(rowNames.length * width) } },
     controls: (t, steps) => ({
       temperature: {

@@ -13,7 +13,6 @@ import {
   stepsOf,
   validate,
   type Workbench,
-  watchOf,
   weightUpdates,
 } from "../train/workbench.js";
 import { type Search, search } from "./search.js";
@@ -46,7 +45,8 @@ const TRIAL_SHARE = 0.25;
 export async function searchStage(
   bench: Workbench,
   start: Snapshot,
-  options: SearchStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
+  options: SearchStageOptions,
+  watch: Watch,
 ): Promise<SearchRun> {
   const { granularity, candidates, bits, budget, temperature, learningRate } = options;
   const schemes = "weights" in candidates ? candidates : { weights: candidates, activations: candidates };
@@ -71,12 +71,12 @@ export async function searchStage(
           .map((source, index) => ({ updates: index === 0 ? weights : [found.update], source }));
   const steps = stepsOf(bench, options, EPOCHS);
   const stage = { ...stageOf(bench, "search schemes", start, found.policy, phases, steps), diagnosed: true };
-  const { snapshot, parameters, history, health, observed } = await train(stage, watchOf(bench, options));
+  const { snapshot, parameters, history, health, observed } = await train(stage, watch);
   const theta = parameters.theta!.data as Float32Array;
   const tried = await rank(bench, snapshot, contenders(await found.decide(theta), found, options), {
     steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
     peak: learningRate.weights / 2,
-    watch: watchOf(bench, options),
+    watch,
   });
   const [{ contender: chosen, score, snapshot: end }] = tried;
   const policy = fixedPolicy(chosen.assignment);
@@ -90,7 +90,7 @@ export async function searchStage(
     assignment: chosen.assignment,
     snapshot: end,
     ...(bench.validated && {
-      validation: score ?? (await validate(bench, end, policy, watchOf(bench, options))),
+      validation: score ?? (await validate(bench, end, policy, watch)),
     }),
     nodes: bench.graph.nodes.map((node) => node.id),
     candidates: found.candidates,

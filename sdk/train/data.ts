@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
+import { fingerprint } from "./checkpoint.js";
 
 /** One batch of n examples. Whoever takes it from a split disposes both tensors. */
 export interface Batch {
@@ -77,6 +78,8 @@ export interface Data {
 export interface Source {
   /** The object that these examples come from: what tells one data set from another. */
   readonly examples: object;
+  /** A digest of what was read to check them, the whole or the first batch of a split: it tells a checkpoint's data from others. */
+  readonly identity: string;
   readonly batchesPerEpoch: (batchSize: number, dropLast?: boolean) => number;
   readonly epoch: (options: BatchOptions) => AsyncIterable<Batch>;
   readonly halves: (seed: number) => readonly [Source, Source];
@@ -102,44 +105,49 @@ export async function checkedSource(
       "Give the model one output per class, or the data the model was trained for.",
     );
   }
-  let batches = 0;
+  const digests: string[] = [];
   const whole = !isSplit(examples);
   for await (const batch of examples) {
-    checkBatch(`${name} batch ${batches}`, batch, model);
-    batches++;
+    digests.push(checkBatch(`${name} batch ${digests.length}`, batch, model));
     if (!whole) {
       tf.dispose([batch.x, batch.y]);
       break;
     }
   }
-  if (batches === 0) {
+  if (digests.length === 0) {
     throw new AutoqnnError(
       "bad-data",
       `Expected examples in ${name}, received an empty data set.`,
       "An iterable must give its batches again each time it is iterated: pass a dataset or an iterable, not a generator.",
     );
   }
-  return isSplit(examples) ? fromSplit(examples) : fromIterable(examples, batches);
+  return isSplit(examples)
+    ? fromSplit(examples, fingerprint(examples.size, digests))
+    : fromIterable(examples, digests);
 }
 
-function fromSplit(split: Split, examples: object = split): Source {
+function fromSplit(split: Split, identity: string, examples: object = split): Source {
   return {
     examples,
+    identity,
     batchesPerEpoch: (batchSize, dropLast = false) =>
       Math.max(1, dropLast ? Math.floor(split.size / batchSize) : Math.ceil(split.size / batchSize)),
     epoch: (options) =>
       split.batches(split.size < options.batchSize ? { ...options, dropLast: false } : options),
     halves: (seed) => {
       const [first, second] = split.halves(seed);
-      return [fromSplit(first, examples), fromSplit(second, examples)];
+      return [fromSplit(first, identity, examples), fromSplit(second, identity, examples)];
     },
   };
 }
 
 /** Batches of a user's iterable come as they are, in their own order and size; halves take turns. */
-function fromIterable(examples: AsyncIterable<Batch> | Iterable<Batch>, count: number): Source {
+function fromIterable(examples: AsyncIterable<Batch> | Iterable<Batch>, digests: readonly string[]): Source {
+  const count = digests.length;
+  const identity = fingerprint(digests);
   const every = (parity: 0 | 1 | undefined): Source => ({
     examples,
+    identity,
     batchesPerEpoch: () => (parity === undefined ? count : Math.max(1, Math.ceil((count - parity) / 2))),
     epoch: async function* ({ skip = 0 }) {
       let index = 0;
@@ -156,11 +164,12 @@ function fromIterable(examples: AsyncIterable<Batch> | Iterable<Batch>, count: n
   return every(undefined);
 }
 
+/** Checks a batch, and gives a digest of what it holds. */
 function checkBatch(
   where: string,
   batch: Batch,
   model: { readonly inputShape: readonly (number | null)[]; readonly classes: number },
-): void {
+): string {
   const { x, y } = batch ?? {};
   if (!(x instanceof tf.Tensor) || !(y instanceof tf.Tensor)) {
     throw new AutoqnnError(
@@ -206,6 +215,7 @@ function checkBatch(
       "Remove or mend the example before quantizing.",
     );
   }
+  return fingerprint(x.shape, values, y.dataSync());
 }
 
 function describe(value: unknown): string {

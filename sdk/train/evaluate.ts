@@ -19,7 +19,7 @@ export interface Evaluation {
   readonly source: Source;
   readonly batchSize: number;
   /** By default that of the notebook's running cell. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -13,29 +13,39 @@ const BYTES = 512e6;
 let stages: readonly Kept[] = [];
 
 /**
- * Keeps where a stage without a checkpoint directory ended, or was stopped, until the work that it is part of has come to
- * its end: interrupted and run again in this process, the work goes on.
+ * What one piece of work (a stage of a plan with its trials, a floating-point training) keeps in this process where it has no
+ * checkpoint directory: interrupted and run again, it goes on. All work of the process shares the room.
  */
-export function keepInMemory(key: string, examples: readonly object[], checkpoint: Checkpoint): void {
-  stages = [...stages.filter((stage) => stage.key !== key), { key, examples, checkpoint }];
-  while (stages.length > 1 && stages.reduce((sum, stage) => sum + bytesOf(stage), 0) > BYTES)
-    stages = stages.slice(1);
-}
+export class Memory {
+  readonly #keys = new Set<string>();
 
-/**
- * What was kept of this stage, if it learned from the very same objects: equal numbers of batches, which is all that the
- * name of a stage holds of its data, may be of other data.
- */
-export function recall(key: () => string, examples: readonly object[]): Checkpoint | undefined {
-  const same = stages.filter(
-    (stage) => stage.examples.length === examples.length && stage.examples.every((e, i) => e === examples[i]),
-  );
-  return same.length === 0 ? undefined : same.find((stage) => stage.key === key())?.checkpoint;
-}
+  /** Keeps where a stage ended, or was stopped, until the work that it is part of has come to its end. */
+  keep(key: string, examples: readonly object[], checkpoint: Checkpoint): void {
+    this.#keys.add(key);
+    stages = [...stages.filter((stage) => stage.key !== key), { key, examples, checkpoint }];
+    while (stages.length > 1 && stages.reduce((sum, stage) => sum + bytesOf(stage), 0) > BYTES)
+      stages = stages.slice(1);
+  }
 
-/** Lets go of everything: the work came to its end. Run again, it is done again. */
-export function forget(): void {
-  stages = [];
+  /**
+   * What was kept of this stage, if it learned from the very same objects: the name of a stage knows of its data only how they
+   * begin.
+   */
+  recall(key: () => string, examples: readonly object[]): Checkpoint | undefined {
+    const same = stages.filter(
+      (stage) =>
+        stage.examples.length === examples.length && stage.examples.every((e, i) => e === examples[i]),
+    );
+    const found = same.length === 0 ? undefined : same.find((stage) => stage.key === key());
+    if (found) this.#keys.add(found.key);
+    return found?.checkpoint;
+  }
+
+  /** Lets go of what this work kept, which came to its end: run again, it is done again. */
+  forget(): void {
+    stages = stages.filter(({ key }) => !this.#keys.has(key));
+    this.#keys.clear();
+  }
 }
 
 function bytesOf({ checkpoint: { tensors } }: Kept): number {

@@ -2,12 +2,13 @@ import * as tf from "@tensorflow/tfjs";
 import type { Engine } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
-import { fingerprint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import type { Checkpoint } from "./checkpoint.js";
 import type { BatchOptions, Source } from "./data.js";
 import { Feed } from "./feed.js";
 import { diagnose } from "./health/diagnose.js";
 import type { Finding } from "./health/finding.js";
-import { keepInMemory, recall } from "./kept.js";
+import { Keeper } from "./keeper.js";
+import type { Memory } from "./kept.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Policy } from "./policy.js";
 import type { OnProgress } from "./progress.js";
@@ -60,8 +61,10 @@ export interface Stage {
 export interface Watch {
   readonly signal?: AbortSignal;
   readonly onProgress?: OnProgress;
-  /** Where the stage keeps its checkpoint; the same stage run again continues from it. */
+  /** The directory where the stage keeps its checkpoints; the same stage run again continues from the last. */
   readonly checkpoint?: string;
+  /** Where this process keeps the stage that has no such directory. */
+  readonly memory?: Memory;
 }
 
 export interface Trained {
@@ -73,56 +76,52 @@ export interface Trained {
   readonly observed?: Observed;
 }
 
-const CHECKPOINT_SECONDS = 20;
-
 /**
  * The training loop of every stage: floating point, search, learning, fine-tuning.
  *
  * A step runs each phase once as one compiled function; while it runs, the next batch is prepared. The result is a pure
- * function of the stage (and of the machine's arithmetic), whether or not the run was interrupted and resumed.
+ * function of the stage (and of the machine's arithmetic), whether or not the run was interrupted and resumed: data, their
+ * augmentation and all noise are functions of the seed and the step.
  *
- * When `signal` fires, the step under way is ended and counts; then the stage is kept, in the checkpoint directory or, for
- * this process, in memory, and the same stage run again goes on from there.
+ * With a checkpoint directory the stage is kept at the end of every epoch, within long ones every twenty seconds, and at its
+ * end. When `signal` fires, the step under way is ended and counts; then the stage is kept, there or, for this process, in
+ * memory. The same stage run again goes on from what was kept; one that had ended is not run again.
  *
- * Throws AutoqnnError `aborted` when `signal` fires, `bad-data` when the loss or what was trained is not finite.
+ * Throws AutoqnnError `aborted` when `signal` fires, `bad-data` when the loss or what was trained is not finite, `bad-file` when
+ * what was kept is damaged or another stage's.
  */
 export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
+  const { steps } = stage;
+  const initial = initialState(stage);
+  const keeper = new Keeper(stage, initial, watch);
+  const saved = await keeper.read();
+  return saved?.meta.done === steps
+    ? ended(stage, saved)
+    : trainOn(stage, watch, keeper, saved ?? { tensors: prefixed("state/", initial), meta: {} });
+}
+
+/** Trains from a state to the stage's end. */
+async function trainOn(stage: Stage, watch: Watch, keeper: Keeper, from: Checkpoint): Promise<Trained> {
   const { steps, policy } = stage;
   const parameterNames = Object.keys(policy.parameters);
-  const initial = initialState(stage);
-  let named: string | undefined;
-  const key = (): string => {
-    named ??= stageKey(stage, initial);
-    return named;
-  };
-  const examples = stage.phases.map(({ source }) => source.examples);
-  const file = watch.checkpoint
-    ? {
-        directory: watch.checkpoint,
-        name: `${stage.name.replaceAll(" ", "-")}-${key()}.safetensors`,
-      }
-    : undefined;
-  const saved = file ? await readCheckpoint(file.directory, file.name) : recall(key, examples);
   const traced = parameterNames.map((name) => `parameter/${name}`);
-  const rows = new Recorder(stage, parameterNames, saved?.tensors);
-  const stepper = new Stepper(stage, saved ? under(saved.tensors, "state/") : initial);
-  let done = saved ? Number(saved.meta.done) : 0;
-  let seconds = saved ? Number(saved.meta.seconds) : 0;
+  const rows = new Recorder(stage, parameterNames, from.tensors);
+  const stepper = new Stepper(stage, under(from.tensors, "state/"));
+  let done = Number(from.meta.done ?? 0);
+  let seconds = Number(from.meta.seconds ?? 0);
   const feeds = stage.phases.map((phase) => new Feed(phase.source, stage, done));
+  const { perEpoch } = feeds[0]!;
 
-  const keep = async (state?: Readonly<Record<string, HostTensor>>): Promise<void> => {
-    const tensors = { ...prefixed("state/", state ?? (await hostOf(stepper))), ...rows.tensors(done) };
-    const checkpoint = { tensors, meta: { done, seconds } };
-    if (file) await writeCheckpoint(file.directory, file.name, checkpoint);
-    else keepInMemory(key(), examples, checkpoint);
-  };
-  let keptAt = performance.now();
-  const reporter = new Reporter(stage, watch, rows, done, feeds[0]!.perEpoch);
+  const now = (state: Readonly<Record<string, HostTensor>>): Checkpoint => ({
+    tensors: { ...prefixed("state/", state), ...rows.tensors(done) },
+    meta: { done, seconds },
+  });
+  const reporter = new Reporter(stage, watch, rows, done, perEpoch);
   try {
     while (done < steps) {
       if (watch.signal?.aborted) {
-        await keep();
-        throw aborted(stage.name, done, steps, file?.directory);
+        await keeper.keep(now(await hostOf(stepper)));
+        throw aborted(stage.name, done, steps, keeper.directory);
       }
       const t = done + 1;
       const begun = performance.now();
@@ -148,25 +147,13 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
       seconds += (performance.now() - begun) / 1000;
       rows.checkFinite(done - 1, stage.name);
       reporter.step(done);
-      if (file && performance.now() - keptAt > CHECKPOINT_SECONDS * 1000) {
-        await keep();
-        keptAt = performance.now();
-      }
+      if (done < steps && keeper.due(done % perEpoch === 0)) await keeper.keep(now(await hostOf(stepper)));
     }
     const final = await hostOf(stepper);
     refuseDiverged(final, stage.name);
-    await keep(final);
-    return {
-      snapshot: snapshotOf(stage.graph, stage.snapshot.signed, averaged(final)),
-      parameters: Object.fromEntries(parameterNames.map((name) => [name, final[`parameter/${name}`]!])),
-      history: { ...rows.history(), seconds },
-      ...(stage.diagnosed
-        ? {
-            observed: rows.observed(steps),
-            health: diagnose(stage, steps, rows.history(), rows.observed(steps)),
-          }
-        : { health: [] }),
-    };
+    const last = now(lasting(final));
+    await keeper.keep(last, true);
+    return ended(stage, last);
   } catch (error) {
     const stopped = error instanceof AutoqnnError && error.code === "aborted";
     reporter.ended(stopped ? "interrupted" : "failed", done);
@@ -175,6 +162,28 @@ export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
     stepper.dispose();
     for (const feed of feeds) await feed.close();
   }
+}
+
+/** What a stage gives that has come to its end. */
+function ended(stage: Stage, { tensors, meta }: Checkpoint): Trained {
+  const { steps, graph, snapshot, policy, diagnosed } = stage;
+  const names = Object.keys(policy.parameters);
+  const rows = new Recorder(stage, names, tensors);
+  const state = under(tensors, "state/");
+  const observed = rows.observed(steps);
+  return {
+    snapshot: snapshotOf(graph, snapshot.signed, state),
+    parameters: Object.fromEntries(names.map((name) => [name, state[`parameter/${name}`]!])),
+    history: { ...rows.history(), seconds: Number(meta.seconds) },
+    ...(diagnosed ? { observed, health: diagnose(stage, steps, rows.history(), observed) } : { health: [] }),
+  };
+}
+
+/** What is left of a state when training is over: running means in the place of what they are means of, and no slots. */
+function lasting(final: Readonly<Record<string, HostTensor>>): Record<string, HostTensor> {
+  const kinds = ["variable/", "statistics/", "parameter/"];
+  const entries = Object.entries(averaged(final));
+  return Object.fromEntries(entries.filter(([key]) => kinds.some((kind) => key.startsWith(kind))));
 }
 
 async function hostOf(stepper: Stepper): Promise<Record<string, HostTensor>> {
@@ -200,24 +209,12 @@ function refuseDiverged(state: Readonly<Record<string, HostTensor>>, stage: stri
   }
 }
 
-/** Names a stage by what determines its result, so that a checkpoint of another plan is never continued. */
-function stageKey(stage: Stage, initial: Readonly<Record<string, HostTensor>>): string {
-  const { name, steps, batchSize, seed, augment, relaxation, recipe, phases, graph, policy, engine } = stage;
-  return fingerprint(
-    { name, steps, batchSize, seed, augment, relaxation, recipe, engine: engine.name, device: engine.device },
-    phases.map((phase) => [phase.updates, phase.source.batchesPerEpoch(batchSize, true)]),
-    graph.nodes.map((node) => [node.id, policy.candidates(node), node.channelAxes]),
-    [stage.snapshot.signed, policy.identity],
-    initial,
-  );
-}
-
 function aborted(name: string, done: number, steps: number, directory?: string): AutoqnnError {
   return new AutoqnnError(
     "aborted",
     `"${name}" was stopped after step ${done} of ${steps}.`,
     directory
-      ? `Run the same plan again to continue from the checkpoint in ${directory}.`
+      ? `Run the same again to continue from the checkpoint in ${directory}.`
       : "Run the same plan again, on the same data, to continue: this process holds what it had. A `checkpoint` directory keeps it beyond the process.",
   );
 }

@@ -45,7 +45,7 @@ export interface Policy {
   candidates(node: QuantizingNode): readonly Candidate[];
   /** A quantizer of the policy's own, in the place of candidates: for methods that are not staircases of schemes. */
   quantizer?(node: QuantizingNode): OwnQuantizer | undefined;
-  /** What tells such quantizers from others: a checkpoint is continued only under the same. */
+  /** What tells the policy from others beyond its candidates and parameters: a checkpoint is continued only under the same. */
   readonly identity?: string;
   /** Initial values of the policy's own trained parameters, for example theta. */
   readonly parameters: Readonly<Record<string, HostTensor>>;

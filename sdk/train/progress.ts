@@ -58,7 +58,8 @@ async function bars(stream: NodeJS.WriteStream): Promise<OnProgress> {
         format:
           "{stage} {bar} {value}/{total}  epoch {epoch}  loss {loss}  accuracy {accuracy}  {speed} img/s  ETA {left}",
         barsize: 24,
-        hideCursor: true,
+        // It would take signals for itself, and without that could not give a hidden cursor back.
+        gracefulExit: false,
         clearOnComplete: false,
       });
       bar.start(progress.steps, 0, fields(progress));

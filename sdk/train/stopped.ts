@@ -6,5 +6,10 @@ import { AutoqnnError } from "../errors.js";
  * @param what the work, and how far it came: "Evaluation was stopped after batch 3"
  */
 export function refuseStopped(signal: AbortSignal | undefined, what: string): void {
-  if (signal?.aborted) throw new AutoqnnError("aborted", `${what}.`, "Run it again: it begins anew.");
+  if (signal?.aborted)
+    throw new AutoqnnError(
+      "aborted",
+      `${what}.`,
+      "Run the same again: this begins anew, the stages before it do not where they have a checkpoint directory.",
+    );
 }

@@ -13,7 +13,6 @@ import {
   stepsOf,
   validate,
   type Workbench,
-  watchOf,
   weightUpdates,
 } from "./workbench.js";
 
@@ -63,9 +62,9 @@ export async function tuneStage(
   bench: Workbench,
   start: Snapshot,
   assignment: Assignment,
-  options: TuneStageOptions & { [K in keyof Watch]?: Watch[K] | undefined },
+  options: TuneStageOptions,
+  watch: Watch,
 ): Promise<TuneRun> {
-  const watch = watchOf(bench, options);
   const { snapshot: trained, ...noted } = await trainFixed(bench, "fine-tune", start, assignment, {
     steps: stepsOf(bench, options, EPOCHS),
     schedule: ending(bench.recipe, options.learningRate),

@@ -5,6 +5,7 @@ import type { QuantizedGraph } from "../graph/graph.js";
 import { uncalibrated } from "./calibrate.js";
 import { type BatchOptions, checkedSource, type Data, type Source } from "./data.js";
 import { evaluate } from "./evaluate.js";
+import { Memory } from "./kept.js";
 import type { Phase, Update, Watch } from "./loop.js";
 import type { Policy } from "./policy.js";
 import type { OnProgress } from "./progress.js";
@@ -29,6 +30,8 @@ export interface Workbench {
   readonly augment?: BatchOptions["augment"];
   /** Where stages show their progress that were not told where. */
   readonly progress: OnProgress;
+  /** What this work keeps in the process of stages without a checkpoint directory. */
+  readonly memory: Memory;
 }
 
 /** How long a stage trains: `steps`, or `epochs` of the training data (a fraction is allowed). */
@@ -58,6 +61,7 @@ export async function openWorkbench(
     recipe,
     ...(recipe.distillation && { teacher: (await uncalibrated(graph)).variables }),
     progress,
+    memory: new Memory(),
     ...(data.augment && { augment: data.augment }),
   };
 }
@@ -137,19 +141,19 @@ export function validate(
   { signal }: Watch = {},
 ): Promise<Score> {
   const { engine, graph, held: source } = bench;
-  return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500, ...(signal && { signal }) });
+  return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500, signal });
 }
 
 /** How to watch a stage: as its options say, else as the plan says, and in a notebook until its user interrupts the cell. */
 export function watchOf(
-  { progress }: Workbench,
+  { progress, memory }: Workbench,
   {
     signal = notebook()?.signal,
     onProgress = progress,
     checkpoint,
   }: { [K in keyof Watch]?: Watch[K] | undefined },
 ): Watch {
-  return { onProgress, ...(signal && { signal }), ...(checkpoint && { checkpoint }) };
+  return { onProgress, memory, ...(signal && { signal }), ...(checkpoint && { checkpoint }) };
 }
 
 /** Options as they are kept with a result: what can be written as JSON. */

@@ -66,7 +66,7 @@ describe("a study that is killed or interrupted", () => {
     const stopped = await run(command, (child, error) => {
       if (error.includes("1/4") && !child.killed) child.kill(signal);
     });
-    expect(stopped.code).toBe(signal === "SIGINT" ? 1 : null);
+    expect(stopped.code).toBe(signal === "SIGINT" ? 130 : null);
     if (signal === "SIGINT") expect(stopped.error).toMatch(/autoqnn: The study was stopped.*same file/);
     const before = await readStudy(at(name));
     expect(before.rows.length).toBeGreaterThan(0);
