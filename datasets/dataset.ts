@@ -1,5 +1,5 @@
 import { AutoqnnError } from "../sdk/errors.js";
-import type { Images } from "./images.js";
+import { countOf, type Images } from "./images.js";
 import { random, shuffled } from "./random.js";
 import { type Dataset, everySample, split } from "./split.js";
 
@@ -22,7 +22,7 @@ export function dataset(
   { name, train, test, classes, classNames }: Source,
   options: ValidationOptions = {},
 ): Dataset {
-  const count = train.labels.length;
+  const count = countOf(train);
   const { validation = Math.floor(count / 10) } = options;
   if (!Number.isInteger(validation) || validation < 0 || validation >= count) {
     throw new AutoqnnError(

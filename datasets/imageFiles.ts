@@ -6,7 +6,7 @@ import { engine } from "../sdk/engine/index.js";
 import { elements, type FileImages } from "../sdk/engine/pipeline.js";
 import { AutoqnnError } from "../sdk/errors.js";
 import { badFile } from "./badFile.js";
-import type { Images } from "./images.js";
+import type { Images, LabelledImages } from "./images.js";
 
 export interface Labelled {
   readonly path: string;
@@ -37,23 +37,35 @@ interface Backend {
 /** How the files begin that are decoded. */
 const BEGINNINGS = ["ffd8ff", "89504e470d0a1a0a", "474946"];
 
+type Size = readonly [height: number, width: number];
+
+/** Height and width. Throws AutoqnnError `bad-option` for what are none, `engine` where there is no engine that decodes. */
+export async function checkedSize(size: number | Size): Promise<Size> {
+  const target = typeof size === "number" ? ([size, size] as const) : size;
+  if (!(Array.isArray(target) && target.every((pixels) => Number.isInteger(pixels) && pixels > 0))) {
+    const message = `Expected a size of whole pixels, 1 or more, received ${target?.join(" x ")}.`;
+    throw new AutoqnnError("bad-option", message, "Give { size: 96 } or { size: [64, 96] }.");
+  }
+  await decodingEngine();
+  return target;
+}
+
+async function decodingEngine(): Promise<void> {
+  if ((await engine()).name === "native") return;
+  const message = "Expected the native engine to decode images, received the reference engine.";
+  throw new AutoqnnError("engine", message, "Unset AUTOQNN_ENGINE; autoqnn doctor tells what is missing.");
+}
+
 /** Reads one file at a time, with care to say what is wrong with it: the first one, and any in a batch that fails. */
 export async function fileShape({
   size,
   channels = 3,
 }: {
-  readonly size?: number | readonly [height: number, width: number];
+  readonly size?: number | Size;
   readonly channels?: 1 | 3;
 }): Promise<ShapeOf> {
-  const target = typeof size === "number" ? ([size, size] as const) : size;
-  if (target && !target.every((pixels) => Number.isInteger(pixels) && pixels > 0)) {
-    const message = `Expected a size of whole pixels, 1 or more, received ${target.join(" x ")}.`;
-    throw new AutoqnnError("bad-option", message, "Give { size: 96 } or { size: [64, 96] }.");
-  }
-  if ((await engine()).name !== "native") {
-    const message = "Expected the native engine to decode images, received the reference engine.";
-    throw new AutoqnnError("engine", message, "Unset AUTOQNN_ENGINE; autoqnn doctor tells what is missing.");
-  }
+  const target = size === undefined ? undefined : await checkedSize(size);
+  await decodingEngine();
   const backend = tf.backend() as unknown as Backend;
   return async (path) => {
     const bytes = await readFile(path).catch((cause: unknown) => {
@@ -80,7 +92,7 @@ export function imagesOf(
   list: readonly Labelled[],
   { shape, fit }: Pick<FileImages, "shape" | "fit">,
   shapeOf: ShapeOf,
-): Images {
+): LabelledImages {
   const diagnose = async (samples: Uint32Array): Promise<void> => {
     for (const sample of samples) {
       const { path } = list[sample]!;
@@ -101,7 +113,7 @@ export function imagesOf(
 }
 
 /** The same images as bytes. */
-export async function inOneBlock(images: Images): Promise<Images> {
+export async function inOneBlock(images: LabelledImages): Promise<Images> {
   const { shape, labels, files = [] } = images;
   const size = elements(shape);
   if (labels.length * size > kMaxLength) {

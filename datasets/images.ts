@@ -1,8 +1,16 @@
-import type { Images as EngineImages } from "../sdk/engine/pipeline.js";
+import type { Images as EngineImages, RecordImages } from "../sdk/engine/pipeline.js";
 
-/** Images, as bytes in memory or as files, with one class number each. */
-export type Images = EngineImages & {
-  readonly labels: Uint8Array | Uint16Array;
-  /** Throws AutoqnnError `bad-file` for the first of these images that cannot be had; returns if all can. */
-  readonly diagnose?: (samples: Uint32Array) => Promise<void>;
-};
+/** Throws AutoqnnError `bad-file` for the first of these images that cannot be had; returns if all can. */
+type Diagnose = (samples: Uint32Array) => Promise<void>;
+
+/** Images, as bytes in memory, as files or in records, with one class number each. */
+export type Images = (
+  | (Exclude<EngineImages, RecordImages> & { readonly labels: Uint8Array | Uint16Array })
+  | (RecordImages & { readonly labels?: undefined })
+) & { readonly diagnose?: Diagnose };
+
+/** Images of which the classes are known before they are read. */
+export type LabelledImages = Extract<Images, { labels: Uint8Array | Uint16Array }>;
+
+export const countOf = (images: Images): number =>
+  images.labels === undefined ? images.records.file.length : images.labels.length;

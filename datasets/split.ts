@@ -3,7 +3,7 @@ import { engine } from "../sdk/engine/index.js";
 import { moved } from "../sdk/engine/ops.js";
 import { AutoqnnError } from "../sdk/errors.js";
 import type { Batch, BatchOptions, Split } from "../sdk/index.js";
-import type { Images } from "./images.js";
+import { countOf, type Images } from "./images.js";
 import { random, shuffled } from "./random.js";
 import { centralWindows, cropOf, drawWindows } from "./windows.js";
 
@@ -27,8 +27,8 @@ export function split(images: Images, classes: number, samples = everySample(ima
     if (options.augment?.crop && !isCropped(images)) {
       throw new AutoqnnError(
         "bad-option",
-        "Expected images that are cropped out of files for augment.crop, received images that come as they are.",
-        'Read them by datasets.imageFolder(directory, { size: 224, fit: "crop" }).',
+        "Expected images that are cropped as they are read for augment.crop, received images that come as they are.",
+        'Read them by datasets.imageFolder or datasets.tfRecords, with { size: 224, fit: "crop" }.',
       );
     }
     cropOf(options.augment?.crop);
@@ -55,10 +55,13 @@ export function split(images: Images, classes: number, samples = everySample(ima
 
 /** Every sample number of `images`, in order. */
 export function everySample(images: Images): Uint32Array {
-  return Uint32Array.from({ length: images.labels.length }, (_, i) => i);
+  return Uint32Array.from({ length: countOf(images) }, (_, i) => i);
 }
 
-const body = ({ image, moves, y }: TensorMap): TensorMap => ({ x: moved(image!, moves!), y: y! });
+const body = ({ image, moves, label, y = label }: TensorMap): TensorMap => ({
+  x: moved(image!, moves!),
+  y: y!,
+});
 
 async function* stream(images: Images, samples: Uint32Array, options: BatchOptions): AsyncGenerator<Batch> {
   const { batchSize, seed, epoch = 0, augment, dropLast = false, skip = 0 } = options;
@@ -74,7 +77,10 @@ async function* stream(images: Images, samples: Uint32Array, options: BatchOptio
     images,
     order: new Int32Array(chosen),
     ...(windows && { windows: windows.subarray(4 * skip * batchSize, 4 * end) }),
-    rows: { moves: { values: moves, shape: [3] }, y: { values: labelsOf(images, chosen), shape: [] } },
+    rows: {
+      moves: { values: moves, shape: [3] },
+      ...(images.labels && { y: { values: labelsOf(images.labels, chosen), shape: [] } }),
+    },
     batchSize,
     body,
   });
@@ -104,7 +110,7 @@ function windowsOf(
 const isCropped = (images: Images): boolean => images.files !== undefined && images.fit === "crop";
 
 // A loop, because `from` with a function takes ten times as long.
-function labelsOf({ labels }: Images, samples: Uint32Array): Int32Array {
+function labelsOf(labels: Uint8Array | Uint16Array, samples: Uint32Array): Int32Array {
   const out = new Int32Array(samples.length);
   for (let n = 0; n < out.length; n++) out[n] = labels[samples[n]!]!;
   return out;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import type { Images } from "../../datasets/images.js";
+import type { LabelledImages as Images } from "../../datasets/images.js";
 import { split } from "../../datasets/split.js";
 import { moveImages } from "../../sdk/engine/kernels/move.js";
 import { type Batch, datasets, engine, type Split, tf } from "../../sdk/index.js";

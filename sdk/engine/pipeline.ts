@@ -1,10 +1,13 @@
 import type { TensorMap } from "./engine.js";
 
-/** Bytes of images in memory, [count, ...shape]; or files of images, which the engine reads and decodes. */
-export type Images = Shaped & (BytesInMemory | Files);
+/** Bytes of images in memory, [count, ...shape]; or images in files or in records, which the engine reads and decodes. */
+export type Images = Shaped & (BytesInMemory | Files | Records);
 
-/** Images in files. */
+/** Images in files, one in each. */
 export type FileImages = Shaped & Files;
+
+/** Images in the records of TFRecord files, with a class beside each. */
+export type RecordImages = Shaped & Records;
 
 interface Shaped {
   /** Height, width and channels of every image. */
@@ -14,16 +17,37 @@ interface Shaped {
 interface BytesInMemory {
   readonly pixels: Uint8Array;
   readonly files?: undefined;
+  readonly records?: undefined;
 }
 
-interface Files {
-  /** Paths of JPEG, PNG or, unless they are cropped, still GIF files. */
-  readonly files: readonly string[];
+interface Fitted {
   /**
    * How an image comes to `shape`. "exact": one of another shape fails its batch. "stretch": bilinearly, whatever its
    * proportions. "crop": a window of it, which the pipeline's `windows` say.
    */
   readonly fit: "exact" | "stretch" | "crop";
+}
+
+interface Files extends Fitted {
+  /** Paths of JPEG, PNG or, unless they are cropped, still GIF files. */
+  readonly files: readonly string[];
+  readonly records?: undefined;
+}
+
+interface Records extends Fitted {
+  /** Paths of the TFRecord files. */
+  readonly files: readonly string[];
+  readonly records: {
+    /** The file of each record, as a place in `files`, and the byte at which it begins. */
+    readonly file: Int32Array;
+    readonly offset: BigInt64Array;
+    /** The features of an example that hold the image, bytes as a file's, and its class, one whole number. */
+    readonly image: string;
+    readonly label: string;
+    /** The number of the first class; another than this and the `classes - 1` after it fails its batch. */
+    readonly first: number;
+    readonly classes: number;
+  };
 }
 
 /** How batches are made from images: which of them, in which order, with which numbers beside, and what becomes of them. */
@@ -44,8 +68,8 @@ export interface Pipeline {
   /** Examples of every batch but the last, which has what is left. */
   readonly batchSize: number;
   /**
-   * From `image`, bytes [n, ...shape], and the rows [n, ...] to a batch. A pure function like the body of a step. Of the
-   * operations, only `moved` reads bytes.
+   * From `image`, bytes [n, ...shape], and the rows [n, ...] to a batch; of records also from `label`, int32 [n], the classes
+   * from 0. A pure function like the body of a step. Of the operations, only `moved` reads bytes.
    */
   readonly body: (inputs: TensorMap) => TensorMap;
 }

@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import * as tf from "@tensorflow/tfjs";
 import { engine } from "../../sdk/index.js";
+import { checksums } from "../../sdk/model/savedModel/checksum.js";
 
 /** How many images of how many classes, and how large. */
 export interface Extent {
@@ -74,4 +76,52 @@ export async function imageNetFolder(directory: string, extent?: Extent): Promis
     writeFileSync(join(folder, `${synset(label)}_${n}.JPEG`), bytes);
   }
   return directory;
+}
+
+/**
+ * The same images as TFRecords in the layout of ImageNet's usual conversion, classes counted from 1: `train-00000-of-00002`,
+ * `train-00001-of-00002`, `validation-00000-of-00001`.
+ *
+ * @example
+ * const data = await datasets.tfRecords(await imageNetRecords(directory()), { size: 64, fit: "crop", classes: 3 });
+ */
+export async function imageNetRecords(directory: string, extent?: Extent): Promise<string> {
+  const all = await pictures(extent);
+  const [train, validation] = ["train", "validation"].map((name) =>
+    all.filter(({ split }) => split === name),
+  );
+  const middle = Math.ceil(train!.length / 2);
+  const files = {
+    "train-00000-of-00002": train!.slice(0, middle),
+    "train-00001-of-00002": train!.slice(middle),
+    "validation-00000-of-00001": validation!,
+  };
+  const sum = await checksums();
+  const framed = (data: Uint8Array): Buffer => {
+    const [length, crc, foot] = [Buffer.alloc(8), Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeBigUInt64LE(BigInt(data.length));
+    crc.writeUInt32LE(sum().add(length).masked());
+    foot.writeUInt32LE(sum().add(data).masked());
+    return Buffer.concat([length, crc, data, foot]);
+  };
+  for (const [name, part] of Object.entries(files))
+    writeFileSync(join(directory, name), Buffer.concat(part.map((picture) => framed(example(picture)))));
+  return directory;
+}
+
+/** A tensorflow.Example: features(1) { feature(1) map<string, bytes_list(1) or int64_list(3)> }. */
+function example({ label, bytes }: Picture): Uint8Array {
+  const field = (number: number, value: Uint8Array): Uint8Array =>
+    new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(value).finish();
+  const entry = (name: string, feature: Uint8Array): Uint8Array =>
+    field(1, Buffer.concat([field(1, Buffer.from(name)), field(2, feature)]));
+  const number = new BinaryWriter()
+    .tag(1, WireType.Varint)
+    .int64(label + 1)
+    .finish();
+  const features = [
+    entry("image/encoded", field(1, field(1, bytes))),
+    entry("image/class/label", field(3, number)),
+  ];
+  return field(1, Buffer.concat(features));
 }

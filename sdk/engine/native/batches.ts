@@ -87,7 +87,7 @@ class Build {
     if (images.files === undefined) {
       const parts = this.datasets.slices([this.order(run, [run.count, run.size]), ...this.rows(run)]);
       const pick = (order: tf.Tensor, bytes: tf.Tensor) => picked(this.backend, bytes, order);
-      return this.datasets.map(parts, this.body(parts, [held], pick));
+      return this.datasets.map(parts, this.body(parts, held, pick));
     }
     const order = this.datasets.slices([this.order(run, [run.count * run.size]), ...this.windows(run)]);
     const decode = this.mapping(decoding(this.backend.addon, held, images));
@@ -140,7 +140,8 @@ class Build {
     constants: readonly Held[],
     image: (first: tf.Tensor, ...constants: tf.Tensor[]) => tf.Tensor,
   ): Mapping {
-    const keys = Object.keys(this.pipeline.rows);
+    const label = this.pipeline.images.records === undefined ? [] : ["label"];
+    const keys = [...label, ...Object.keys(this.pipeline.rows)];
     const specs = [...element, ...constants].map((spec, i) => ({ ...spec, name: `${i}` }));
     // Never by XLA: it runs on the host, beside what XLA compiles for the device.
     const trace = new Trace(this.backend.addon, this.name);
