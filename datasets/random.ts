@@ -1,5 +1,14 @@
 /** What a stream of random numbers is for. Streams of one seed share nothing, so using one never moves another. */
-const STREAMS = { order: 1, augment: 2, halves: 3, validation: 4, test: 5, crop: 6 } as const;
+const STREAMS = {
+  order: 1,
+  augment: 2,
+  halves: 3,
+  validation: 4,
+  test: 5,
+  crop: 6,
+  enhance: 7,
+  mix: 8,
+} as const;
 
 export type Stream = keyof typeof STREAMS;
 

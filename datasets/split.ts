@@ -1,9 +1,12 @@
 import type { TensorMap } from "../sdk/engine/engine.js";
 import { engine } from "../sdk/engine/index.js";
-import { moved } from "../sdk/engine/ops.js";
+import { enhanced, moved } from "../sdk/engine/ops.js";
+import type { Pipeline } from "../sdk/engine/pipeline.js";
 import { AutoqnnError } from "../sdk/errors.js";
 import type { Batch, BatchOptions, Split } from "../sdk/index.js";
+import { checkEnhancements, drawEnhancements } from "./enhancements.js";
 import { countOf, type Images } from "./images.js";
+import { drawShares, mixed } from "./mixup.js";
 import { random, shuffled } from "./random.js";
 import { centralWindows, cropOf, drawWindows } from "./windows.js";
 
@@ -32,7 +35,8 @@ export function split(images: Images, classes: number, samples = everySample(ima
       );
     }
     cropOf(options.augment?.crop);
-    return { [Symbol.asyncIterator]: () => stream(images, samples, options) };
+    checkEnhancements(options.augment ?? {}, images.shape[2]);
+    return { [Symbol.asyncIterator]: () => stream(images, samples, classes, options) };
   };
   return Object.freeze({
     size: samples.length,
@@ -49,7 +53,7 @@ export function split(images: Images, classes: number, samples = everySample(ima
       whole("count", count, 1, samples.length);
       return part(samples.subarray(0, count));
     },
-    [Symbol.asyncIterator]: () => stream(images, samples, { batchSize: 128 }),
+    [Symbol.asyncIterator]: () => stream(images, samples, classes, { batchSize: 128 }),
   });
 }
 
@@ -58,12 +62,19 @@ export function everySample(images: Images): Uint32Array {
   return Uint32Array.from({ length: countOf(images) }, (_, i) => i);
 }
 
-const body = ({ image, moves, label, y = label }: TensorMap): TensorMap => ({
-  x: moved(image!, moves!),
-  y: y!,
-});
+function bodyOf(classes: number): (inputs: TensorMap) => TensorMap {
+  return ({ image, moves, operations, shares, label, y = label }) => {
+    const x = moved(operations ? enhanced(image!, operations) : image!, moves!);
+    return shares ? mixed(x, y!, shares, classes) : { x, y: y! };
+  };
+}
 
-async function* stream(images: Images, samples: Uint32Array, options: BatchOptions): AsyncGenerator<Batch> {
+async function* stream(
+  images: Images,
+  samples: Uint32Array,
+  classes: number,
+  options: BatchOptions,
+): AsyncGenerator<Batch> {
   const { batchSize, seed, epoch = 0, augment, dropLast = false, skip = 0 } = options;
   const whole = seed === undefined ? samples : shuffled(samples, random("order", seed, epoch));
   const end = dropLast ? whole.length - (whole.length % batchSize) : whole.length;
@@ -79,10 +90,11 @@ async function* stream(images: Images, samples: Uint32Array, options: BatchOptio
     ...(windows && { windows: windows.subarray(4 * skip * batchSize, 4 * end) }),
     rows: {
       moves: { values: moves, shape: [3] },
+      ...drawnRows(images, whole.length, options, [skip * batchSize, end]),
       ...(images.labels && { y: { values: labelsOf(images.labels, chosen), shape: [] } }),
     },
     batchSize,
-    body,
+    body: bodyOf(classes),
   });
   let given = 0;
   try {
@@ -94,6 +106,26 @@ async function* stream(images: Images, samples: Uint32Array, options: BatchOptio
     await images.diagnose?.(chosen.subarray(given, given + batchSize));
     throw error;
   }
+}
+
+/** What changes the samples from `first` to `end` beside their moves; nothing where it is not asked for. */
+function drawnRows(
+  { shape: [height, width] }: Images,
+  count: number,
+  { batchSize, seed, epoch = 0, augment }: BatchOptions,
+  [first, end]: readonly [number, number],
+): Pipeline["rows"] {
+  if (!augment || seed === undefined) return {};
+  const { length, values } = drawEnhancements(count, [height, width], augment, seed, epoch);
+  const { mixup } = augment;
+  return {
+    ...(length > 0 && {
+      operations: { values: values.subarray(2 * length * first, 2 * length * end), shape: [length, 2] },
+    }),
+    ...(mixup !== undefined && {
+      shares: { values: drawShares(count, batchSize, mixup, seed, epoch).subarray(first, end), shape: [] },
+    }),
+  };
 }
 
 /** The windows of all samples of an epoch, where images are cropped out of files. */

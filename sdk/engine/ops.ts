@@ -4,6 +4,7 @@ import { STATISTICS, type Statistic } from "../staircase/statistics.js";
 import { activationGradients, activationKernels } from "./kernels/activations.js";
 import { ADAM_KERNEL, adamKernels } from "./kernels/adam.js";
 import { BATCH_NORM_KERNEL, batchNormGradient, batchNormKernels } from "./kernels/batch-norm.js";
+import { ENHANCE_KERNEL, enhanceKernels } from "./kernels/enhance.js";
 import { MIXTURE_KERNEL, mixtureGradient, mixtureKernels, type Table } from "./kernels/mixture.js";
 import { MOVE_KERNEL, moveKernels } from "./kernels/move.js";
 import { STAIRCASE_GRADIENT_KERNEL, STAIRCASE_KERNEL, staircaseKernels } from "./kernels/staircase.js";
@@ -18,6 +19,7 @@ const kernels = [
   batchNormKernels,
   activationKernels,
   adamKernels,
+  enhanceKernels,
   moveKernels,
   uniformKernels,
 ].flat();
@@ -202,4 +204,17 @@ export function uniform(shape: readonly number[], seed: tf.Tensor): tf.Tensor {
  */
 export function moved(images: tf.Tensor, moves: tf.Tensor): tf.Tensor {
   return tf.engine().runKernel<tf.Tensor>(MOVE_KERNEL, { images, moves });
+}
+
+/**
+ * Bytes of images, each through its own list of operations, as Pillow computes them: for the bodies of pipelines, before `moved`.
+ *
+ * @param images bytes [n, height, width, 1 or 3]
+ * @param operations int32 [n, k, 2]: numbers of ENHANCEMENTS, and their values in parts of 2^16
+ * @returns bytes of the shape of `images`
+ * @example
+ * const body = ({ image, moves, operations }) => ({ x: moved(enhanced(image, operations), moves) });
+ */
+export function enhanced(images: tf.Tensor, operations: tf.Tensor): tf.Tensor {
+  return tf.engine().runKernel<tf.Tensor>(ENHANCE_KERNEL, { images, operations });
 }

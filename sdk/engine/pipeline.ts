@@ -69,7 +69,7 @@ export interface Pipeline {
   readonly batchSize: number;
   /**
    * From `image`, bytes [n, ...shape], and the rows [n, ...] to a batch; of records also from `label`, int32 [n], the classes
-   * from 0. A pure function like the body of a step. Of the operations, only `moved` reads bytes.
+   * from 0. A pure function like the body of a step. Of the operations, only `moved` and `enhanced` read bytes.
    */
   readonly body: (inputs: TensorMap) => TensorMap;
 }

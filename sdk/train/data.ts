@@ -21,10 +21,24 @@ export interface BatchOptions {
    * Random horizontal flips; random shifts of up to `shift` pixels, zeros moving in; and, of images that are cropped out of
    * files, windows of random area (a share of the image's, by default 0.08 to 1) and proportions (width to height in parts of
    * the target's, by default 3/4 to 4/3). Needs a seed.
+   *
+   * `jitter`: brightness, contrast and saturation by factors from 1 - value (at least 0) to 1 + value, hue by up to `hue` (at
+   * most 0.5) of a turn either way, in random order, as torchvision's ColorJitter. `randAugment`: that many of the 14 operations
+   * of Cubuk et al. (2020), by default 2, at a magnitude from 0 to 30, by default 9, with torchvision's ranges. Both need images
+   * of 1 or 3 channels and the native engine. `mixup`: each batch mixed with itself backwards by a share of Beta(mixup, mixup)
+   * (Zhang et al., 2018), so that labels become probabilities [n, classes].
    */
   readonly augment?: {
     readonly flip?: boolean;
     readonly shift?: number;
+    readonly jitter?: {
+      readonly brightness?: number;
+      readonly contrast?: number;
+      readonly saturation?: number;
+      readonly hue?: number;
+    };
+    readonly randAugment?: boolean | { readonly operations?: number; readonly magnitude?: number };
+    readonly mixup?: number;
     readonly crop?:
       | boolean
       | {
