@@ -110,6 +110,15 @@ export function checkHeld(
   );
 }
 
+/** For a run that its signal ended, or kept from beginning. */
+export function cancelledStep(step: string): AutoqnnError {
+  return new AutoqnnError(
+    "aborted",
+    `The run of step "${step}" was cancelled.`,
+    "Run it again: its inputs and its state are as they were.",
+  );
+}
+
 export function disposedStep(step: string): AutoqnnError {
   return new AutoqnnError(
     "engine",

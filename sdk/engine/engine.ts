@@ -14,18 +14,29 @@ export interface Step {
   /**
    * Runs with inputs of the names of the first run; a new set of shapes or types is traced anew.
    *
-   * With a `state`, the body receives its tensors beside the inputs, and outputs of their names take their place instead of
-   * being returned. A run that fails leaves the state as it was. One run at a time may have it.
-   *
    * Rejects with AutoqnnError: `bad-option` for inputs or outputs that are not maps of live tensors, or do not fit the
-   * state, `untraceable` for what the trace refuses, `engine` with TensorFlow's message for a run that fails. What the body
-   * throws comes through.
+   * state, `untraceable` for what the trace refuses, `aborted` for a run that `signal` ended, `engine` with TensorFlow's
+   * message for a run that fails. What the body throws comes through.
    */
-  run(inputs: TensorMap, state?: State): Promise<TensorMap>;
+  run(inputs: TensorMap, options?: RunOptions): Promise<TensorMap>;
   /** Milliseconds spent tracing so far, and the number of traces; 0 where nothing is traced. */
   readonly traced: { readonly milliseconds: number; readonly count: number };
   /** Frees the compiled functions, once the runs under way have ended. Later runs reject with `engine`. */
   dispose(): void;
+}
+
+export interface RunOptions {
+  /**
+   * The body receives its tensors beside the inputs, and outputs of their names take their place instead of being returned. A
+   * run that fails, or is cancelled, leaves the state as it was. One run at a time may have it.
+   */
+  readonly state?: State | undefined;
+  /**
+   * Cancels the run when it fires, so that a long one is not waited for. On a CPU the native engine ends at the next
+   * convolution, matrix product or operation of `ops.ts`; a run on a GPU, and one of the reference engine, is not ended once it
+   * is under way. A run that comes to its end before it hears of the signal succeeds.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -35,6 +46,8 @@ export interface Step {
 export interface State {
   /** Clones of what it holds now, of `names` where given; the caller disposes them. */
   read(names?: readonly string[]): TensorMap;
+  /** Another state of the same tensors, which no run of this one changes, nor the other way round. It costs no copy. */
+  fork(): State;
   dispose(): void;
 }
 

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../errors.js";
 import {
+  cancelledStep,
   checkedInputs,
   checkedOutputs,
   checkedState,
@@ -8,7 +9,7 @@ import {
   checkHeld,
   disposedStep,
 } from "./contract.js";
-import type { Engine, State, Step, TensorMap } from "./engine.js";
+import type { Engine, RunOptions, State, Step, TensorMap } from "./engine.js";
 import { onBackend } from "./on-backend.js";
 import { elements, type Pipeline, runsOf } from "./pipeline.js";
 
@@ -30,6 +31,10 @@ class ReferenceState implements State {
     return onBackend(BACKEND, () => cloned(names, this.tensors));
   }
 
+  fork(): ReferenceState {
+    return new ReferenceState(this.read());
+  }
+
   dispose(): void {
     this.disposed = true;
     tf.dispose(this.tensors);
@@ -47,8 +52,9 @@ class ReferenceStep implements Step {
     private readonly body: (inputs: TensorMap) => TensorMap,
   ) {}
 
-  async run(inputs: TensorMap, given?: State): Promise<TensorMap> {
+  async run(inputs: TensorMap, { state: given, signal }: RunOptions = {}): Promise<TensorMap> {
     if (this.disposed) throw disposedStep(this.name);
+    if (signal?.aborted) throw cancelledStep(this.name);
     const state = checkedState(this.name, given, inputs, ReferenceState);
     const names = checkedInputs(this.name, inputs, this.names);
     this.names = names;

@@ -84,8 +84,8 @@ export interface Trained {
  * augmentation and all noise are functions of the seed and the step.
  *
  * With a checkpoint directory the stage is kept at the end of every epoch, within long ones every twenty seconds, and at its
- * end. When `signal` fires, the step under way is ended and counts; then the stage is kept, there or, for this process, in
- * memory. The same stage run again goes on from what was kept; one that had ended is not run again.
+ * end. When `signal` fires, the step under way is cancelled and does not count; then the stage is kept, there or, for this
+ * process, in memory. The same stage run again goes on from what was kept; one that had ended is not run again.
  *
  * Throws AutoqnnError `aborted` when `signal` fires, `bad-data` when the loss or what was trained is not finite, `bad-file` when
  * what was kept is damaged or another stage's.
@@ -117,33 +117,43 @@ async function trainOn(stage: Stage, watch: Watch, keeper: Keeper, from: Checkpo
     meta: { done, seconds },
   });
   const reporter = new Reporter(stage, watch, rows, done, perEpoch);
-  try {
-    while (done < steps) {
-      if (watch.signal?.aborted) {
-        await keeper.keep(now(await hostOf(stepper)));
-        throw aborted(stage.name, done, steps, keeper.directory);
-      }
-      const t = done + 1;
-      const begun = performance.now();
-      let seen: tf.Tensor | undefined;
+  const { signal } = watch;
+  /** Every phase once and, at some steps, a look at the nodes with the examples of the first. */
+  const step = async (t: number): Promise<void> => {
+    let seen: tf.Tensor | undefined;
+    try {
       for (const [index, feed] of feeds.entries()) {
         const batch = await feed.next();
         const count = batch.y.shape[0]!;
         if (index === 0 && rows.looksAfter(t)) seen = tf.clone(batch.x);
-        const { loss, correct, penalty, gradients } = await stepper.run(index, t, batch, () =>
-          feed.prepare(),
-        );
+        const meanwhile = () => feed.prepare();
+        const { loss, correct, penalty, gradients } = await stepper.run(index, t, batch, {
+          signal,
+          meanwhile,
+        });
         const values = stepper.read(traced);
-        await rows.record(done, index === 0 ? { loss, correct, count } : undefined, values, gradients);
+        await rows.record(t - 1, index === 0 ? { loss, correct, count } : undefined, values, gradients);
         tf.dispose([loss, correct, penalty, values, gradients]);
       }
-      done = t;
-      if (seen) {
-        const looks = await stepper.look(t, seen);
-        await rows.recordLooks(t, looks);
-        tf.dispose([seen, looks]);
-        reporter.found(diagnose(stage, done, rows.history(), rows.observed(done)));
+      if (!seen) return;
+      const looks = await stepper.look(t, seen, signal);
+      await rows.recordLooks(t, looks);
+      tf.dispose(looks);
+    } finally {
+      seen?.dispose();
+    }
+  };
+  try {
+    while (done < steps) {
+      const t = done + 1;
+      const begun = performance.now();
+      const stopped = signal?.aborted || (await cancelled(() => stepper.whole(() => step(t))));
+      if (stopped) {
+        await keeper.keep(now(await hostOf(stepper)));
+        throw aborted(stage.name, done, steps, keeper.directory);
       }
+      done = t;
+      if (rows.looksAfter(t)) reporter.found(diagnose(stage, done, rows.history(), rows.observed(done)));
       seconds += (performance.now() - begun) / 1000;
       rows.checkFinite(done - 1, stage.name);
       reporter.step(done);
@@ -184,6 +194,17 @@ function lasting(final: Readonly<Record<string, HostTensor>>): Record<string, Ho
   const kinds = ["variable/", "statistics/", "parameter/"];
   const entries = Object.entries(averaged(final));
   return Object.fromEntries(entries.filter(([key]) => kinds.some((kind) => key.startsWith(kind))));
+}
+
+/** Whether the work was cancelled on its way. */
+async function cancelled(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return false;
+  } catch (error) {
+    if (error instanceof AutoqnnError && error.code === "aborted") return true;
+    throw error;
+  }
 }
 
 async function hostOf(stepper: Stepper): Promise<Record<string, HostTensor>> {

@@ -24,7 +24,7 @@ export interface Measured {
  * parameters, what the optimizers keep, the weights of a teacher. The state stays on the device from step to step.
  */
 export class Stepper {
-  private readonly state: State;
+  private state: State;
   private readonly looking: Step;
   private readonly phases: readonly { readonly updates: readonly Update[]; readonly step: Step }[];
 
@@ -55,15 +55,37 @@ export class Stepper {
     return this.phases.reduce((sum, { step }) => sum + step.traced.milliseconds, 0);
   }
 
+  /** Does all `parts` of a step or, where one fails or is cancelled, none: the state is then what it was before. */
+  async whole(parts: () => Promise<void>): Promise<void> {
+    const before = this.state.fork();
+    try {
+      await parts();
+      before.dispose();
+    } catch (error) {
+      this.state.dispose();
+      this.state = before;
+      throw error;
+    }
+  }
+
   /**
-   * Runs one phase of step `t` (from 1) on a batch, which it disposes, and moves the state on.
+   * Runs one phase of step `t` (from 1) on a batch, which it disposes, and moves the state on. Throws AutoqnnError `aborted`
+   * where the signal ends it.
    *
-   * @param meanwhile called once the phase is on its way
+   * @param options.meanwhile called once the phase is on its way
    */
-  async run(phase: number, t: number, batch: Batch, meanwhile?: () => void): Promise<Measured> {
+  async run(
+    phase: number,
+    t: number,
+    batch: Batch,
+    {
+      signal,
+      meanwhile,
+    }: { readonly signal?: AbortSignal | undefined; readonly meanwhile?: () => void } = {},
+  ): Promise<Measured> {
     const { updates, step } = this.phases[phase]!;
     const controls = controlTensors(this.stage, updates, t);
-    const running = step.run({ ...controls, x: batch.x, y: batch.y }, this.state);
+    const running = step.run({ ...controls, x: batch.x, y: batch.y }, { state: this.state, signal });
     meanwhile?.();
     try {
       const { loss, correct, penalty, ...rest } = await running;
@@ -74,10 +96,10 @@ export class Stepper {
   }
 
   /** What every node does with the examples `x` at step `t`, by node id; the caller disposes it. */
-  async look(t: number, x: tf.Tensor): Promise<TensorMap> {
+  async look(t: number, x: tf.Tensor, signal?: AbortSignal): Promise<TensorMap> {
     const controls = controlTensors(this.stage, [], t);
     try {
-      return await this.looking.run({ ...controls, x }, this.state);
+      return await this.looking.run({ ...controls, x }, { state: this.state, signal });
     } finally {
       tf.dispose(controls);
     }

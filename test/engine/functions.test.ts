@@ -17,7 +17,7 @@ function plus(functions: Functions, value: number, label = "plus"): string {
 
 async function run(name: string): Promise<number[]> {
   const x = addon.createTensor([2], TF_FLOAT, Float32Array.of(1, 2));
-  const [y] = await addon.runFunction(name, [x], [-1]);
+  const [y] = await addon.runFunction(name, [x], [-1]).outputs;
   return [...(addon.tensorDataSync(y!.id) as Float32Array)];
 }
 

@@ -2,6 +2,7 @@ import type * as tf from "@tensorflow/tfjs";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { type MimeBundle, type Notebook, serveNotebook } from "../../sdk/display.js";
 import { autoqnn, type Progress, pretrain, score } from "../../sdk/index.js";
+import type { Split } from "../../sdk/train/data.js";
 import { blobData, smallNetwork } from "./blobs.js";
 
 let model: tf.LayersModel;
@@ -77,6 +78,50 @@ test.each([
     expect(continued.history.loss).toEqual(undisturbed.history.loss);
   },
 );
+
+/** Calls `onMade` with the number of each batch of a training, from 1, as it is made: while the step before it runs. */
+function watched(split: Split, onMade: (batch: number) => void): Split {
+  return {
+    ...split,
+    async *batches(options) {
+      let made = options.skip ?? 0;
+      for await (const batch of split.batches(options)) {
+        if (options.dropLast) onMade(++made);
+        yield batch;
+      }
+    },
+  };
+}
+
+test.each([
+  ["first", 0],
+  ["second, when the first has moved the weights", 1],
+])("a step under way is cancelled in its phase, the %s, and nothing of it remains", async (_, phase) => {
+  const turns = (of: typeof data) =>
+    autoqnn(model, { ...options, data: of })
+      .searchSchemes({ steps: 20, trialSteps: 6, update: "turns" })
+      .run();
+  const undisturbed = await turns(data);
+  let stopped = false;
+  const halves = (seed: number): readonly [Split, Split] => {
+    const parts = data.train.halves(seed);
+    const watching = watched(parts[phase]!, (batch) => {
+      if (batch === 5 && !stopped) cell.abort();
+    });
+    return phase === 0 ? [watching, parts[1]] : [parts[0], watching];
+  };
+  const of = { ...data, train: { ...data.train, halves } };
+  await expect(turns(of)).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringContaining("was stopped after step 3 of 20."),
+  });
+  stopped = true;
+  cell = new AbortController();
+  const continued = await turns(of);
+  expect(continued.theta).toEqual(undisturbed.theta);
+  expect(continued.snapshot.variables).toEqual(undisturbed.snapshot.variables);
+  expect(continued.history.loss).toEqual(undisturbed.history.loss);
+});
 
 test("what was interrupted is not continued on other data, nor what came to its end", async () => {
   const steps: number[] = [];

@@ -53,6 +53,14 @@ export interface Span {
   readonly end: number;
 }
 
+/** A run of a function, off the JavaScript thread. */
+export interface FunctionRun {
+  /** The outputs that take no other's place. */
+  readonly outputs: Promise<Metadata[]>;
+  /** Fails the run at the next gate that it comes to; nothing happens to one that is over. */
+  cancel(): void;
+}
+
 /** The native surface, all of it. */
 export interface Addon {
   readonly Graph: new () => Graph;
@@ -91,9 +99,8 @@ export interface Addon {
    * Runs a function off the JavaScript thread; its inputs live until it ends, whoever deletes them.
    *
    * @param targets for each output the id of the tensor whose place it takes once the run has succeeded, or -1
-   * @returns the outputs that take no other's place
    */
-  runFunction(name: string, inputs: readonly number[], targets: readonly number[]): Promise<Metadata[]>;
+  runFunction(name: string, inputs: readonly number[], targets: readonly number[]): FunctionRun;
   removeFunction(name: string): void;
   /** Records what TensorFlow's threads do until `stopProfile`, which returns it. */
   startProfile(): void;

@@ -9,6 +9,7 @@
 #include "graph.h"
 #include "iterator.h"
 #include "profile.h"
+#include "tensorflow/c/eager/c_api_experimental.h"
 
 namespace {
 
@@ -52,6 +53,8 @@ Device OpenDevice(uint64_t threads, bool gpu) {
   return device;
 }
 
+using Cancellation = std::shared_ptr<TFE_CancellationManager>;
+
 // One run of a function, on a thread of Node's pool.
 class Run : public Napi::AsyncWorker {
  public:
@@ -61,9 +64,11 @@ class Run : public Napi::AsyncWorker {
         name_(std::move(name)),
         inputs_(std::move(inputs)),
         targets_(std::move(targets)),
+        cancellation_(TFE_NewCancellationManager(), TFE_DeleteCancellationManager),
         deferred_(Napi::Promise::Deferred::New(env)) {}
 
   Napi::Promise Promise() const { return deferred_.Promise(); }
+  const Cancellation& Cancelling() const { return cancellation_; }
 
  protected:
   void Execute() override {
@@ -72,6 +77,9 @@ class Run : public Napi::AsyncWorker {
     // hint is computed again for the backward pass, instead of being kept.
     static const std::string config("\x52\x04\x52\x02\x20\x02", 6);
     TFE_OpSetAttrString(op.get(), "config_proto", config.data(), config.size());
+    Status status;
+    TFE_OpSetCancellationManager(op.get(), cancellation_.get(), status);
+    status.Check(name_);
     outputs_ = ::Execute(op, name_, static_cast<int>(targets_.size()));
   }
   void OnOK() override {
@@ -90,6 +98,7 @@ class Run : public Napi::AsyncWorker {
   std::string name_;
   std::vector<Handle> inputs_;
   std::vector<int64_t> targets_;
+  Cancellation cancellation_;
   Napi::Promise::Deferred deferred_;
   std::vector<TFE_TensorHandle*> outputs_;
 };
@@ -169,12 +178,17 @@ class Binding : public Napi::Addon<Binding> {
     return tensors_.DescribeAll(info.Env(), Execute(op, type, info[3].As<Napi::Number>().Int32Value()));
   }
 
-  // runFunction(name, inputIds, targets): Promise<metadata[]>
+  // runFunction(name, inputIds, targets): { outputs: Promise<metadata[]>, cancel(): void }
   Napi::Value RunFunction(const Napi::CallbackInfo& info) {
     auto* run = new Run(info.Env(), tensors_, info[0].As<Napi::String>().Utf8Value(), HandlesFrom(info[1]),
                         IdsFrom(info[2]));
+    auto running = Napi::Object::New(info.Env());
+    running.Set("outputs", run->Promise());
+    running.Set("cancel", Napi::Function::New(info.Env(), [cancellation = run->Cancelling()](const Napi::CallbackInfo&) {
+                  TFE_CancellationManagerStartCancel(cancellation.get());
+                }));
     run->Queue();
-    return run->Promise();
+    return running;
   }
 
   void RemoveFunction(const Napi::CallbackInfo& info) {

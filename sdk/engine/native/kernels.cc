@@ -1,5 +1,6 @@
 // The project's own operations, and their kernels for the CPU.
 #include "adam.h"
+#include "gate.h"
 #include "mixture.h"
 #include "staircase.h"
 #include "statistics.h"
@@ -136,6 +137,19 @@ REGISTER_OP("AutoqnnAdam")
       return absl::OkStatus();
     });
 
+// Stateful, so that TensorFlow neither folds it away nor takes two for one.
+REGISTER_OP("AutoqnnGate")
+    .Input("x: N * T")
+    .Output("y: N * T")
+    .Attr("N: int >= 1")
+    .Attr("T: type")
+    .SetIsStateful()
+    .SetShapeFn([](InferenceContext* c) {
+      for (int i = 0; i < c->num_inputs(); ++i) c->set_output(i, c->input(i));
+      return absl::OkStatus();
+    });
+
+REGISTER_KERNEL_BUILDER(Name("AutoqnnGate").Device(tensorflow::DEVICE_CPU), autoqnn::GateOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnAdam").Device(tensorflow::DEVICE_CPU), autoqnn::AdamOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnStatistics").Device(tensorflow::DEVICE_CPU), autoqnn::StatisticsOp);
 REGISTER_KERNEL_BUILDER(Name("AutoqnnMixture").Device(tensorflow::DEVICE_CPU), autoqnn::MixtureOp);

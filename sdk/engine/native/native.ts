@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
-import { checkedInputs, checkedState, checkFits, disposedStep } from "../contract.js";
-import type { Engine, State, Step, TensorMap } from "../engine.js";
+import { cancelledStep, checkedInputs, checkedState, checkFits, disposedStep } from "../contract.js";
+import type { Engine, RunOptions, State, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
 import { xla as compilesByXla, openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
@@ -33,8 +33,9 @@ class NativeStep implements Step {
     return this.timing;
   }
 
-  async run(inputs: TensorMap, given?: State): Promise<TensorMap> {
+  async run(inputs: TensorMap, { state: given, signal }: RunOptions = {}): Promise<TensorMap> {
     if (this.disposed) throw disposedStep(this.name);
+    if (signal?.aborted) throw cancelledStep(this.name);
     this.backend.refuseWithin(this.name);
     const state = checkedState(this.name, given, inputs, NativeState);
     const names = checkedInputs(this.name, inputs, this.names);
@@ -47,8 +48,10 @@ class NativeStep implements Step {
     const targets = places.map((place) => (place === undefined ? NOWHERE : state!.ids[place]!));
     this.running++;
     if (state) state.busy = true;
+    const { outputs, cancel } = this.backend.addon.runFunction(traced.function, ids, targets);
+    signal?.addEventListener("abort", cancel);
     try {
-      const results = await this.backend.addon.runFunction(traced.function, ids, targets);
+      const results = await outputs;
       const returned = traced.outputs.filter((_, i) => places[i] === undefined);
       // tfjs books a new tensor on the backend that is current.
       const tensors = onBackend(BACKEND, () =>
@@ -56,10 +59,12 @@ class NativeStep implements Step {
       );
       return Object.fromEntries(returned.map(({ name }, i) => [name, tensors[i]!]));
     } catch (error) {
+      if (signal?.aborted) throw cancelledStep(this.name);
       throw new AutoqnnError("engine", `Step "${this.name}" failed: ${reason(error)}.`, "Check its inputs.", {
         cause: error,
       });
     } finally {
+      signal?.removeEventListener("abort", cancel);
       if (state) state.busy = false;
       this.running--;
       if (this.disposed) this.release();
@@ -82,8 +87,9 @@ class NativeStep implements Step {
     if (known !== undefined) return known;
     const started = performance.now();
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
-    const { addon, xla, functions } = this.backend;
-    const trace = new Trace(addon, this.name, { xla, narrow: this.narrow, graph: functions.graph() });
+    const { addon, xla, expressions, functions } = this.backend;
+    const options = { xla, narrow: this.narrow, gates: !expressions, graph: functions.graph() };
+    const trace = new Trace(addon, this.name, options);
     const specs = state?.specs ?? [];
     const traced = traceBody(this.backend, trace, [...specs, ...inputs], this.body, (outputs) => {
       for (const output of outputs) checkFits(this.name, output, specs[state?.place(output.name) ?? NOWHERE]);
@@ -120,7 +126,7 @@ export async function nativeEngine(): Promise<Engine> {
     name: "native",
     device: backend.addon.isUsingGpuDevice() ? "gpu" : "cpu",
     compile: (name, body, { mixed = false } = {}) => new NativeStep(backend, name, body, mixed && narrow),
-    state: (tensors) => new NativeState(backend, tensors),
+    state: (tensors) => NativeState.of(backend, tensors),
     batches: (name, pipeline) => nativeBatches(backend, name, pipeline),
   };
 }

@@ -16,20 +16,37 @@ export class NativeState implements State {
   readonly ids: readonly number[];
   /** What a trace depends on. */
   readonly signature: string;
-  private readonly places: ReadonlyMap<string, number>;
+  readonly places: ReadonlyMap<string, number>;
 
   constructor(
     private readonly backend: NativeBackend,
-    tensors: TensorMap,
+    { names, specs, signature, places }: Pick<NativeState, "names" | "specs" | "signature" | "places">,
+    ids: readonly number[],
   ) {
-    this.names = Object.keys(tensors);
-    const data = this.names.map((name) => backend.tensorMap.get(tensors[name]!.dataId));
-    this.specs = data.map(({ dtype, shape }, i) => ({ name: this.names[i]!, dtype, shape }));
-    this.ids = data.map((item) => backend.addon.retainTensor(backend.materialise(item)));
+    this.names = names;
+    this.specs = specs;
+    this.signature = signature;
+    this.places = places;
+    this.ids = ids.map((id) => backend.addon.retainTensor(id));
+  }
+
+  /** A state that begins with these tensors, which it takes over. */
+  static of(backend: NativeBackend, tensors: TensorMap): NativeState {
+    const names = Object.keys(tensors);
+    const data = names.map((name) => backend.tensorMap.get(tensors[name]!.dataId));
+    const specs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
     // A digest, because every run looks its function up by it.
-    this.signature = createHash("sha256").update(JSON.stringify(this.specs)).digest("hex");
-    this.places = new Map(this.names.map((name, place) => [name, place]));
+    const signature = createHash("sha256").update(JSON.stringify(specs)).digest("hex");
+    const places = new Map(names.map((name, place) => [name, place]));
+    const ids = data.map((item) => backend.materialise(item));
+    const state = new NativeState(backend, { names, specs, signature, places }, ids);
     for (const tensor of Object.values(tensors)) tensor.dispose();
+    return state;
+  }
+
+  fork(): NativeState {
+    checkHeld(this, this.names);
+    return new NativeState(this.backend, this, this.ids);
   }
 
   /** Where the tensor of that name stands; undefined if there is none. */

@@ -3,6 +3,7 @@ import { AutoqnnError } from "../../errors.js";
 import { hostRandom, operations } from "../hostRandom.js";
 import type { Addon, Attribute, Graph, HostValues, Metadata } from "./addon.js";
 import { reason } from "./addon.js";
+import { gated } from "./gates.js";
 import { narrowed } from "./precision.js";
 
 /** Constants above this size do not belong into a graph; equal elements count as one. */
@@ -35,6 +36,8 @@ export interface TraceOptions {
   readonly xla?: boolean;
   /** Whether operations are taken in bfloat16 where mixed precision does so. */
   readonly narrow?: boolean;
+  /** Whether a run ends early when it is cancelled. */
+  readonly gates?: boolean;
   /** The graph to record into; a new one when absent. */
   readonly graph?: Graph;
 }
@@ -85,9 +88,10 @@ export class Trace {
     try {
       const { TF_FLOAT, TF_BFLOAT16 } = this.addon;
       const floating = attributes.some(({ name, value }) => name === "T" && value === TF_FLOAT);
+      const ready = floating ? this.gate(type, inputs) : inputs;
       const numbers = this.options.narrow && floating ? narrowed(type) : undefined;
-      if (numbers === undefined) return this.add(type, attributes, inputs, outputs);
-      const narrow = inputs.map((id, i) =>
+      if (numbers === undefined) return this.add(type, attributes, ready, outputs);
+      const narrow = ready.map((id, i) =>
         numbers.includes(i) ? this.cast(id, TF_FLOAT, TF_BFLOAT16).id : id,
       );
       const typed = attributes.map((item) => (item.name === "T" ? { ...item, value: TF_BFLOAT16 } : item));
@@ -115,6 +119,24 @@ export class Trace {
       if (shape === null) throw new Error(`${type}: the shape of its output depends on values`);
       return { ...value, shape };
     });
+  }
+
+  /** The inputs, those of long operations behind a gate. */
+  private gate(type: string, inputs: readonly number[]): readonly number[] {
+    const numbers = this.options.gates ? gated(type) : undefined;
+    if (numbers === undefined) return inputs;
+    const { TF_FLOAT, TF_ATTR_TYPE, TF_ATTR_INT } = this.addon;
+    const attributes = [
+      { name: "N", type: TF_ATTR_INT, value: numbers.length },
+      { name: "T", type: TF_ATTR_TYPE, value: TF_FLOAT },
+    ];
+    const behind = this.add(
+      "AutoqnnGate",
+      attributes,
+      numbers.map((i) => inputs[i]!),
+      numbers.length,
+    );
+    return inputs.map((id, i) => behind[numbers.indexOf(i)]?.id ?? id);
   }
 
   private cast(id: number, from: number, to: number): Metadata {
