@@ -16,7 +16,31 @@ const missing = noJupyter || (chromium ? "" : "Chromium was not found; set AUTOQ
 if (missing && process.env.CI) throw new Error(missing);
 
 /** JupyterLab's application, which it gives to the page when asked to. */
-declare const jupyterapp: { commands: { execute(name: string): Promise<unknown> } };
+declare const jupyterapp: {
+  readonly commands: { execute(name: string): Promise<unknown> };
+  readonly shell: { readonly currentWidget: OpenNotebook | null };
+};
+
+interface OpenNotebook {
+  readonly context: { readonly path: string };
+  readonly sessionContext?: {
+    readonly isReady: boolean;
+    readonly session: {
+      readonly kernel: { readonly status: string; readonly connectionStatus: string };
+    } | null;
+  };
+}
+
+/**
+ * Whether the notebook that has the focus is `path`, its kernel started and its socket open. JupyterLab's indicator says
+ * "idle" before, and what is run then is dropped without a word.
+ */
+function connected(path: string): boolean {
+  const open = jupyterapp.shell.currentWidget;
+  const kernel =
+    open?.context.path === path && open.sessionContext?.isReady && open.sessionContext.session?.kernel;
+  return kernel ? kernel.status === "idle" && kernel.connectionStatus === "connected" : false;
+}
 
 /** These follow each other, as one does who sits before it. */
 describe.skipIf(missing !== "")(`notebook 02 in JupyterLab${missing && ` (skipped: ${missing})`}`, () => {
@@ -33,10 +57,12 @@ describe.skipIf(missing !== "")(`notebook 02 in JupyterLab${missing && ` (skippe
     browser = await browsers.launch({ executablePath: chromium!, args: ["--no-sandbox"] });
     page = await browser.newPage({ viewport: { width: 1200, height: 1000 } });
     await page.goto(lab.address(NOTEBOOK));
-    const ready = page.locator('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status="idle"]');
-    await ready.first().waitFor({ timeout: 2 * MINUTES });
     // Commands act on the notebook that has the focus.
-    await page.locator(".jp-NotebookPanel .jp-MarkdownCell").first().click();
+    await page
+      .locator(".jp-NotebookPanel .jp-MarkdownCell")
+      .first()
+      .click({ timeout: 2 * MINUTES });
+    await page.waitForFunction(connected, NOTEBOOK, { timeout: 2 * MINUTES });
   }, 4 * MINUTES);
 
   afterAll(async () => {
