@@ -2,8 +2,10 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { datasets, engine, pretrain, score, type tf } from "../../sdk/index.js";
+import { FLOATING } from "../experiment.js";
+import { METHODS } from "../methods/index.js";
+import type { Measured, Method, Protocol } from "../methods/method.js";
 import { floatingNetwork, networkOf } from "../models/floating.js";
-import { METHODS, type Measured, type Method, type Protocol } from "./methods.js";
 
 const HELP = `Compares methods at two bits on Fashion-MNIST under one protocol.
 
@@ -44,7 +46,7 @@ const STEPS = Number(options.steps);
 const RATES = options.rates.split(",").map(Number);
 const SEEDS = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
 const [SHARD, SHARDS] = options.shard.split("/").map(Number) as [number, number];
-const FLOATING = "floating point";
+const BITS = 2;
 
 async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(HELP);
@@ -98,8 +100,8 @@ async function cell(name: string, rate: number, seed: number, method: Method | u
   const model = await floatingNetwork(NETWORK, data, { seed, directory: options.out });
   const begun = performance.now();
   const measured = method
-    ? await method.run(model, { data, seed, steps: STEPS, learningRate: rate })
-    : await floatingCell(model, { data, seed, steps: STEPS, learningRate: rate });
+    ? await method.run(model, { data, seed, bits: BITS, steps: STEPS, learningRate: rate })
+    : await floatingCell(model, { data, seed, bits: BITS, steps: STEPS, learningRate: rate });
   const result: Cell = { method: name, rate, seed, ...measured, seconds: (performance.now() - begun) / 1000 };
   const file = cellFile(name, rate, seed);
   await mkdir(dirname(file), { recursive: true });
@@ -122,7 +124,7 @@ async function floatingCell(
     validation: await score(model, data.validation),
     test: await score(model, data.test),
     bytes: model.countParams() * 4,
-    bits: { weights: 32, activations: 32 },
+    averageBits: { weights: 32, activations: 32 },
   };
 }
 
@@ -141,7 +143,7 @@ async function printTable(methods: readonly Method[]): Promise<void> {
     const won = found.some((entry) => entry.chosen)
       ? ` (${found.map((entry) => entry.chosen).join("; ")})`
       : "";
-    const { bits, bytes } = found[0]!;
+    const { averageBits: bits, bytes } = found[0]!;
     const seeds = accuracies.map((value) => value.toFixed(2)).join(", ");
     console.log(
       `| ${name}${won} | ${rate} | ${bits.weights.toFixed(2)} / ${bits.activations.toFixed(2)} | ${(bytes / 1000).toFixed(1)} | ${mean(accuracies).toFixed(2)} ± ${deviation(accuracies).toFixed(2)} | ${seeds} | ${loss.toFixed(4)} |`,

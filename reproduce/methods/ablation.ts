@@ -23,6 +23,9 @@ function search(name: string, changed: (protocol: Protocol) => SearchSchemesOpti
   };
 }
 
+/** The whole search. */
+export const SEARCH: Method = search(NAMES.search, () => ({}));
+
 /** The parts of scheme search, each left out or replaced by the plainer. */
 export const ABLATIONS: readonly Method[] = [
   search(NAMES.modelSearch, () => ({ granularity: "model" })),

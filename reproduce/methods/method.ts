@@ -1,6 +1,5 @@
-import type { AnyRun, Data, Tuned, tf } from "../../sdk/index.js";
+import type { AnyRun, Data, OnProgress, Tuned, tf } from "../../sdk/index.js";
 import type { RecipeOptions } from "../../sdk/options.js";
-import type { FineTuneOptions } from "../../sdk/plan.js";
 import { STAGES } from "../../sdk/report/style.js";
 import type { Outcome, Request, TimedStage } from "../experiment.js";
 
@@ -17,8 +16,8 @@ export interface Protocol {
   readonly learningRate: number;
   readonly batchSize?: number;
   readonly recipe?: RecipeOptions;
-  /** Where every stage keeps its checkpoints, how it is stopped and watched. */
-  readonly watch?: Pick<FineTuneOptions, "checkpoint" | "signal" | "onProgress">;
+  /** Where every stage keeps its checkpoints, and what is told of its steps. */
+  readonly watch?: { readonly checkpoint?: string; readonly onProgress?: OnProgress };
 }
 
 /** One row of a comparison: a way from a floating-point network to a quantized one. */

@@ -13,8 +13,9 @@ export const NAMES = {
   pact: "PACT (as published)",
   lqNets: "LQ-Nets (as published)",
   lsq: "LSQ (as published)",
+  lsqEnds: "LSQ (as published), first and last layer 8 bits",
   apot: "APoT (as published)",
-  hawq: "HAWQ + LSQ (as published)",
+  hawq: "HAWQ + LSQ",
   n2uq: "N2UQ (as published)",
   edmips: "mixture of bitwidths (EdMIPS)",
   fracbits: "fractional bits (FracBits)",
@@ -22,3 +23,6 @@ export const NAMES = {
 
 /** The search whose candidates lack one scheme. */
 export const withoutScheme = (scheme: SchemeName): string => `QSS without ${scheme}`;
+
+/** One scheme for every weight, and clip for every input. */
+export const single = (scheme: SchemeName): string => `${scheme} / clip`;

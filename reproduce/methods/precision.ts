@@ -1,6 +1,7 @@
 import { totals } from "../../sdk/graph/totals.js";
 import { autoqnn, quantizedGraph, type tf } from "../../sdk/index.js";
-import { type Method, planned, planOptions, share } from "./method.js";
+import type { LearnPrecisionOptions } from "../../sdk/plan.js";
+import { type Method, type Protocol, planned, planOptions, share } from "./method.js";
 import { NAMES } from "./names.js";
 
 /** The parts of all steps that learning by itself, and each trial of a rounding, take. */
@@ -17,6 +18,26 @@ export function memoryAt(model: tf.LayersModel, bits: number): number {
   return totals(graph, assigned).assigned!.memoryBytes.peak;
 }
 
+type Budget = NonNullable<LearnPrecisionOptions["budget"]>;
+
+/** Learned bitwidths under a budget, clip for the schemes. */
+function learn(name: string, budget: (model: tf.LayersModel, protocol: Protocol) => Budget): Method {
+  return {
+    name,
+    family: NAMES.learn,
+    run: planned((model, protocol) => {
+      const { steps, learningRate, watch } = protocol;
+      const [learning, trialSteps] = [share(LEARNING, protocol), share(TRIAL, protocol)];
+      return autoqnn(model, planOptions(protocol))
+        .learnPrecision({ steps: learning, trialSteps, budget: budget(model, protocol), ...watch })
+        .fineTune({ steps: steps - learning - trialSteps, learningRate, ...watch });
+    }),
+  };
+}
+
+/** Bitwidths learned under an average. */
+export const LEARN: Method = learn(NAMES.learn, (_, { bits }) => ({ averageBits: bits }));
+
 /** Bits that are the same everywhere, and bits learned under a budget of memory instead of averages. */
 export const PRECISION: readonly Method[] = [
   {
@@ -29,18 +50,5 @@ export const PRECISION: readonly Method[] = [
       });
     }),
   },
-  {
-    name: NAMES.memory,
-    family: NAMES.learn,
-    run: planned((model, protocol) => {
-      const { bits, steps, learningRate, watch } = protocol;
-      const [learning, trial] = [share(LEARNING, protocol), share(TRIAL, protocol)];
-      return autoqnn(model, planOptions(protocol))
-        .learnPrecision({
-          ...{ steps: learning, trialSteps: trial, budget: { memory: memoryAt(model, bits) } },
-          ...watch,
-        })
-        .fineTune({ steps: steps - learning - trial, learningRate, ...watch });
-    }),
-  },
+  learn(NAMES.memory, (model, { bits }) => ({ memory: memoryAt(model, bits) })),
 ];

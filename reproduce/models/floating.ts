@@ -1,13 +1,21 @@
 import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Data, models, pretrain, type tf } from "../../sdk/index.js";
-import { resnet8, resnet14, resnet20 } from "./resnet.js";
+import type { RecipeOptions } from "../../sdk/options.js";
+import { alexnet } from "./alexnet.js";
+import { mobileNetV2 } from "./mobileNetV2.js";
+import { resnet8, resnet14, resnet18, resnet20, resnet56 } from "./resnet.js";
+import { vggSmall } from "./vggSmall.js";
 
-const NETWORKS = { resnet8, resnet14, resnet20 } as const;
+const NETWORKS = {
+  ...{ alexnet, mobileNetV2, resnet8, resnet14, resnet18, resnet20, resnet56, vggSmall },
+} as const;
+
+export type NetworkName = keyof typeof NETWORKS;
 
 /** @throws Error for a name that is none of a network */
-export function networkOf(name: string): keyof typeof NETWORKS {
-  if (Object.hasOwn(NETWORKS, name)) return name as keyof typeof NETWORKS;
+export function networkOf(name: string): NetworkName {
+  if (Object.hasOwn(NETWORKS, name)) return name as NetworkName;
   throw new Error(`Expected one of ${Object.keys(NETWORKS).join(", ")}, received "${name}".`);
 }
 
@@ -15,6 +23,9 @@ export function networkOf(name: string): keyof typeof NETWORKS {
 export interface FloatingOptions {
   readonly seed: number;
   readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
+  readonly recipe?: RecipeOptions;
   /** Where trained networks are kept, by name, seed and epochs. */
   readonly directory: string;
 }
@@ -23,18 +34,18 @@ type Images = Data & { readonly train: { readonly shape: readonly number[]; read
 
 /** Trains the network of that name on `data`, or loads it where it was trained before with the same options. */
 export async function floatingNetwork(
-  name: keyof typeof NETWORKS,
+  name: NetworkName,
   data: Images & { readonly name: string },
-  { seed, epochs = 5, directory }: FloatingOptions,
+  { seed, epochs = 5, directory, ...training }: FloatingOptions,
 ): Promise<tf.LayersModel> {
-  const folder = join(directory, `${name}-${data.name}-seed${seed}-epochs${epochs}`);
+  const [height, width, channels] = data.train.shape as [number, number, number];
+  const size = height === 28 || height === 32 ? "" : `-${height}x${width}`;
+  const folder = join(directory, `${name}-${data.name}${size}-seed${seed}-epochs${epochs}`);
   const complete = join(folder, "complete");
   if (await exists(complete)) return models.load(join(folder, "model.json"));
-  const [height, width, channels] = data.train.shape as [number, number, number];
   const model = NETWORKS[name]({ inputShape: [height, width, channels], classes: data.train.classes, seed });
   const { history, validation } = await pretrain(model, data, {
-    epochs,
-    seed,
+    ...{ epochs, seed, ...training },
     checkpoint: join(directory, "checkpoints"),
   });
   await models.save(model, folder);

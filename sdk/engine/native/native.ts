@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import { cancelledStep, checkedInputs, checkedState, checkFits, disposedStep } from "../contract.js";
-import type { Engine, RunOptions, State, Step, TensorMap } from "../engine.js";
+import type { Engine, RunOptions, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
 import { xla as compilesByXla, openAddon, reason } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";

@@ -1,0 +1,156 @@
+import { type AutoqnnOptions, autoqnn, type SchemeName } from "../../sdk/index.js";
+import { BASELINES } from "../baselines/index.js";
+import type { Baseline } from "../baselines/rule.js";
+import { trainBaseline } from "../baselines/train.js";
+import { ABLATIONS, SEARCH } from "./ablation.js";
+import { type Method, planned, planOptions, share } from "./method.js";
+import { NAMES, single } from "./names.js";
+import { LEARN, LEARNING, PRECISION, TRIAL } from "./precision.js";
+
+/** The parts of all steps that the search of the default chain, and each of its trials, take. */
+const SEARCHING = 0.08;
+const SEARCH_TRIAL = 0.03;
+
+/** The part that methods of others take which search by gradient. */
+const SEARCHING_OF_OTHERS = 0.2;
+
+/** A method of the literature; the first and the last layer at 8 bits where asked. A rule that allots bits is not as its paper has it. */
+function published(baseline: Baseline, firstLast?: 8): Method {
+  const family = baseline.allocate ? baseline.name : `${baseline.name} (as published)`;
+  return {
+    name: firstLast ? `${family}, first and last layer 8 bits` : family,
+    family,
+    run: async (model, { watch, ...protocol }) => {
+      const run = await trainBaseline(model, baseline, {
+        ...{ ...protocol, ...watch },
+        ...(firstLast && { firstLast }),
+      });
+      const { validation, test, bytes, averageBits, history } = run;
+      const { seconds, steps } = history;
+      return {
+        ...{ validation, test: test!, bytes, averageBits },
+        stages: [{ name: "fine-tune", seconds, stepMilliseconds: (1000 * seconds) / steps }],
+      };
+    },
+  };
+}
+
+/** Bitwidths of the schemes that have no other. */
+const OWN_BITS: Partial<Record<SchemeName, number>> = { binary: 1, ternary: 2, quaternary: 2 };
+
+/** Every node the same scheme for weights and one for inputs, no search and no learned scale. */
+function uniform(
+  name: string,
+  weights: SchemeName,
+  inputs: SchemeName,
+  activations: NonNullable<AutoqnnOptions["activations"]>,
+): Method {
+  return {
+    name,
+    family: `uniform, ${activations}`,
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      const at = (scheme: SchemeName) => ({ scheme, bits: OWN_BITS[scheme] ?? bits });
+      return autoqnn(model, {
+        ...planOptions(protocol),
+        activations,
+        pin: { "*": at(weights), "*/input*": at(inputs) },
+      }).fineTune({ steps, learningRate, scales: false, ...watch });
+    }),
+  };
+}
+
+/** The schemes of any bitwidth, and those that have one. */
+export const SCALING: readonly SchemeName[] = ["clip", "fixed", "zoom", "pot", "residual"];
+export const SINGLE: readonly SchemeName[] = [...SCALING, "ternary", "quaternary", "binary"];
+/** Those whose paper gives them to inputs with signs. */
+const SIGNED: readonly SchemeName[] = ["clip", "ternary", "fixed", "zoom", "pot", "residual"];
+
+/** Every way from a floating-point network to a quantized one that is compared. The first of a family sets its learning rate. */
+export const METHODS: readonly Method[] = [
+  {
+    name: "LSQ",
+    family: "LSQ",
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      return autoqnn(model, { ...planOptions(protocol), pin: { "*": { scheme: "lsq", bits } } }).fineTune({
+        ...{ steps, learningRate, ...watch },
+      });
+    }),
+  },
+  SEARCH,
+  LEARN,
+  {
+    name: NAMES.chain,
+    family: "QSS + QPL",
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      const [searching, searchTrial] = [share(SEARCHING, protocol), share(SEARCH_TRIAL, protocol)];
+      const [learning, learnTrial] = [share(LEARNING, protocol), share(TRIAL, protocol)];
+      const rest = Math.max(1, steps - searching - searchTrial - learning - learnTrial);
+      return autoqnn(model, planOptions(protocol))
+        .searchSchemes({ bits, steps: searching, trialSteps: searchTrial, ...watch })
+        .learnPrecision({
+          ...{ steps: learning, trialSteps: learnTrial, budget: { averageBits: bits }, ...watch },
+        })
+        .fineTune({ steps: rest, learningRate, ...watch });
+    }),
+  },
+  {
+    name: NAMES.control,
+    family: NAMES.control,
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      return autoqnn(model, planOptions(protocol))
+        .learnPrecision({ budget: { averageBits: bits }, roundings: ["control"], ...watch })
+        .fineTune({ steps, learningRate, ...watch });
+    }),
+  },
+  {
+    // Learned bitwidths alone, each rounded by itself as far as the budget allows: neither arm nor control is compared.
+    name: NAMES.fracbits,
+    family: NAMES.fracbits,
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      const learning = share(SEARCHING_OF_OTHERS, protocol);
+      return autoqnn(model, planOptions(protocol))
+        .learnPrecision({
+          ...{ steps: learning, budget: { averageBits: bits }, roundings: ["gamma 1"], ...watch },
+        })
+        .fineTune({ steps: steps - learning, learningRate, ...watch });
+    }),
+  },
+  {
+    // A mixture of bitwidths of one uniform quantizer, as in EdMIPS; the budget holds the place of its penalty on operations.
+    name: NAMES.edmips,
+    family: NAMES.edmips,
+    run: planned((model, protocol) => {
+      const { bits, steps, learningRate, watch } = protocol;
+      const searching = share(SEARCHING_OF_OTHERS, protocol);
+      const widths = Array.from({ length: Math.ceil(bits) + 2 }, (_, index) => index + 1);
+      return autoqnn(model, planOptions(protocol))
+        .searchSchemes({
+          ...{ steps: searching, candidates: ["clip"], bits: widths, budget: { averageBits: bits } },
+          ...{ control: false, ...watch },
+        })
+        .fineTune({ steps: steps - searching, learningRate, ...watch });
+    }),
+  },
+  ...BASELINES.map((baseline) => published(baseline)),
+  published(BASELINES.find(({ name }) => name === "LSQ")!, 8),
+  ...SIGNED.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
+  ...SINGLE.map((scheme) => uniform(single(scheme), scheme, "clip", "range-aware")),
+  ...ABLATIONS,
+  ...PRECISION,
+];
+
+/**
+ * The method of that name.
+ *
+ * @throws Error where there is none
+ */
+export function methodOf(name: string): Method {
+  const found = METHODS.find((method) => method.name === name);
+  if (!found) throw new Error(`Expected a method of the comparison, received "${name}".`);
+  return found;
+}

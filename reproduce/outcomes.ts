@@ -1,0 +1,77 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { FLOATING, FLOATING_BITS, type Found, type Outcome, type Request } from "./experiment.js";
+import { METHODS, methodOf } from "./methods/index.js";
+import type { Scale } from "./scales.js";
+
+/** A request with the learning rate that it is trained at. */
+export interface Job extends Request {
+  readonly rate: number;
+}
+
+const keyOf = ({ network, method, bits, seed, rate }: Job): string =>
+  JSON.stringify([network, method, bits, seed, rate]);
+
+const familyOf = (method: string): string => (method === FLOATING ? FLOATING : methodOf(method).family);
+
+/** What was trained at a scale: one line of JSON for each network, in the order in which they ended. */
+export class Outcomes implements Found {
+  readonly #path: string;
+  readonly #scale: Scale;
+  readonly #known = new Map<string, Outcome>();
+
+  /**
+   * Reads what there is. A last line that a killed process left half written is taken out.
+   *
+   * @throws Error for a file with another line that is no outcome
+   */
+  constructor(path: string, scale: Scale) {
+    this.#path = path;
+    this.#scale = scale;
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    if (whole !== text) writeFileSync(path, whole);
+    for (const [index, line] of whole.split("\n").entries()) {
+      if (line === "") continue;
+      try {
+        const outcome = JSON.parse(line) as Outcome;
+        this.#known.set(keyOf(outcome), outcome);
+      } catch (cause) {
+        throw new Error(`Expected one outcome in JSON on line ${index + 1} of ${path}.`, { cause });
+      }
+    }
+  }
+
+  has(job: Job): boolean {
+    return this.#known.has(keyOf(job));
+  }
+
+  add(outcome: Outcome): void {
+    mkdirSync(dirname(this.#path), { recursive: true });
+    appendFileSync(this.#path, `${JSON.stringify(outcome)}\n`);
+    this.#known.set(keyOf(outcome), outcome);
+  }
+
+  of(request: Request): Outcome | undefined {
+    const rate = this.rateOf(request);
+    return rate === undefined ? undefined : this.#known.get(keyOf({ ...request, rate }));
+  }
+
+  /** The rate with the least validation loss of the family's first method on that network; undefined while one is missing. */
+  rateOf({ network, method }: Pick<Request, "network" | "method">): number | undefined {
+    const tried = this.tuning({ network, method }).map((job) => this.#known.get(keyOf(job)));
+    if (tried.length === 1) return this.#scale.rates[0];
+    const losses = tried.map((outcome) => outcome?.validation.loss);
+    if (losses.includes(undefined)) return undefined;
+    return this.#scale.rates[losses.indexOf(Math.min(...(losses as number[])))];
+  }
+
+  /** What is trained to choose the rate of a method's family: its first method, with the first seed and the least bits. */
+  tuning({ network, method }: Pick<Request, "network" | "method">): Job[] {
+    const { rates, seeds, bits } = this.#scale;
+    const family = familyOf(method);
+    const first = METHODS.find((row) => row.family === family)?.name ?? FLOATING;
+    const own = first === FLOATING ? FLOATING_BITS : bits[0]!;
+    return rates.map((rate) => ({ network, method: first, bits: own, seed: seeds[0]!, rate }));
+  }
+}

@@ -1,0 +1,238 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Places } from "./data.js";
+import { type Experiment, FLOATING, FLOATING_BITS, type Outcome, type Request } from "./experiment.js";
+import { carryOut, Stopped } from "./jobs.js";
+import { networkOf } from "./models/floating.js";
+import { type Job, Outcomes } from "./outcomes.js";
+import { extentOf, SCALES, type Scale, type ScaleName } from "./scales.js";
+import { chosen } from "./tables/chosen.js";
+import { comparison } from "./tables/comparison.js";
+import { cost } from "./tables/cost.js";
+import { precision } from "./tables/precision.js";
+import { schemes } from "./tables/schemes.js";
+import { forget, type Setting } from "./train.js";
+import type { Order } from "./worker.js";
+import { write } from "./write.js";
+
+const EXPERIMENTS: readonly Experiment[] = [comparison, schemes, precision, cost, chosen];
+
+const HELP = `Trains what the tables of the paper ask for, and writes them.
+
+  npm run reproduce -- TABLE|all [--scale smoke|small|full]
+
+  TABLE            ${EXPERIMENTS.map(({ number, name }) => `${number} or ${name}`).join(", ")}; several may be given
+  --scale NAME     ${Object.values(SCALES)
+    .map(({ name, about }) => `${name}: ${about}`)
+    .join("\n                   ")}
+  --jobs N         networks trained at once, each by its part of the cores (default: one for every core, at most 4)
+  --networks A,B   of the scale's networks only these
+  --methods A;B    of the methods only these
+  --seeds N        the first N seeds of the scale
+  --bits A,B       average bits to compare at
+  --rates A,B      learning rates to choose from
+  --epochs X       of every method; --start-epochs X of the networks in floating point; --batch N images
+  --imagenet DIR   ImageNet, as folders or TFRecords; --image-size N pixels (224)
+  --cifar DIR      the binary version of CIFAR-10 or CIFAR-100
+  --results DIR    where outcomes and tables are written (reproduce/results/SCALE)
+  --out DIR        where checkpoints and networks in floating point lie meanwhile (out/reproduce/SCALE)
+  --table-only     train nothing, write the tables of what is there
+
+What was trained is not trained again, and what was stopped goes on: run the same again.
+`;
+
+const { values: given, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    scale: { type: "string", default: "small" },
+    jobs: { type: "string" },
+    networks: { type: "string" },
+    methods: { type: "string" },
+    seeds: { type: "string" },
+    bits: { type: "string" },
+    rates: { type: "string" },
+    epochs: { type: "string" },
+    "start-epochs": { type: "string" },
+    batch: { type: "string" },
+    imagenet: { type: "string" },
+    "image-size": { type: "string", default: "224" },
+    cifar: { type: "string" },
+    results: { type: "string" },
+    out: { type: "string" },
+    "table-only": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+async function main(): Promise<void> {
+  if (given.help || positionals.length === 0) return void process.stdout.write(HELP);
+  const experiments = positionals.flatMap(experimentsOf);
+  const scale = scaleOf();
+  const extent = extentOf(scale);
+  const results = given.results ?? join("reproduce", "results", scale.name);
+  const setting: Setting = {
+    places: placesOf(),
+    directory: given.out ?? join("out", "reproduce", scale.name),
+    workloads: scale.workloads,
+  };
+  const outcomes = new Outcomes(join(results, "outcomes.jsonl"), scale);
+  if (!given["table-only"]) {
+    const requests = experiments.flatMap((experiment) => experiment.requests(extent)).filter(isAsked);
+    await trainAll(scale, setting, outcomes, requests);
+  }
+  for (const experiment of experiments) console.log(await write(experiment, extent, outcomes, results));
+}
+
+function experimentsOf(name: string): readonly Experiment[] {
+  if (name === "all") return EXPERIMENTS;
+  const found = EXPERIMENTS.filter((own) => own.name === name || String(own.number) === name);
+  if (found.length > 0) return found;
+  const names = EXPERIMENTS.map((own) => `${own.number} (${own.name})`).join(", ");
+  throw new Error(`Expected a table (${names}) or "all", received "${name}".`);
+}
+
+const isAsked = ({ method }: Request): boolean =>
+  !given.methods || method === FLOATING || given.methods.split(";").includes(method);
+
+/** The scale by its name, with what the options change. */
+function scaleOf(): Scale {
+  if (!Object.hasOwn(SCALES, given.scale)) {
+    throw new Error(`Expected --scale ${Object.keys(SCALES).join(", ")}, received "${given.scale}".`);
+  }
+  const scale: Scale = SCALES[given.scale as ScaleName];
+  const networks = given.networks?.split(",").map(networkOf);
+  const workloads = scale.workloads
+    .filter(({ network }) => !networks || networks.includes(network))
+    .map((workload) => ({
+      ...workload,
+      ...(given.epochs && { epochs: positive("epochs") }),
+      ...(given["start-epochs"] && { startEpochs: positive("start-epochs") }),
+      ...(given.batch && { batchSize: positive("batch") }),
+    }));
+  if (workloads.length === 0) {
+    const own = scale.workloads.map(({ network }) => network).join(", ");
+    throw new Error(`Expected networks of the scale (${own}), received "${given.networks}".`);
+  }
+  return {
+    ...{ ...scale, workloads },
+    ...(given.seeds && { seeds: scale.seeds.slice(0, positive("seeds")) }),
+    ...(given.bits && { bits: numbers("bits") }),
+    ...(given.rates && { rates: numbers("rates") }),
+  };
+}
+
+const placesOf = (): Places => ({
+  imageSize: positive("image-size"),
+  ...(given.imagenet && { imagenet: given.imagenet }),
+  ...(given.cifar && { cifar: given.cifar }),
+});
+
+function positive(option: "epochs" | "start-epochs" | "batch" | "seeds" | "image-size" | "jobs"): number {
+  const value = Number(given[option]);
+  if (value > 0) return value;
+  throw new Error(`Expected a positive number at --${option}, received "${given[option]}".`);
+}
+
+function numbers(option: "bits" | "rates"): number[] {
+  const values = given[option]!.split(",").map(Number);
+  if (values.every((value) => value > 0)) return values;
+  throw new Error(`Expected positive numbers at --${option}, received "${given[option]}".`);
+}
+
+/** Trains what is missing: first the starts in floating point, then each family's learning rates, then the rest at the best of them. */
+async function trainAll(
+  scale: Scale,
+  setting: Setting,
+  outcomes: Outcomes,
+  requests: readonly Request[],
+): Promise<void> {
+  const places = new Map(requests.map(({ network, seed }) => [`${network} ${seed}`, { network, seed }]));
+  const starts = [...places.values()].map(({ network, seed }) => ({
+    ...{ network, seed, method: FLOATING, bits: FLOATING_BITS, rate: scale.rates[0]! },
+  }));
+  const missing = (jobs: readonly Job[]): Job[] => unique(jobs).filter((job) => !outcomes.has(job));
+  const tuning = missing(
+    scale.rates.length > 1 ? requests.flatMap((request) => outcomes.tuning(request)) : [],
+  );
+  const rest = (): Job[] =>
+    missing(
+      requests.flatMap((request) => {
+        const rate = outcomes.rateOf(request);
+        return rate === undefined ? [] : [{ ...request, rate }];
+      }),
+    );
+  const needed = new Set([...tuning, ...rest()].map(({ network, seed }) => `${network} ${seed}`));
+  const wanted = starts.filter(({ network, seed }) => needed.has(`${network} ${seed}`));
+  const phases = [
+    { title: "networks in floating point", jobs: () => wanted, only: "start" as const },
+    { title: "learning rates", jobs: () => tuning },
+    { title: "networks of the tables", jobs: rest },
+  ];
+  const failed: string[] = [];
+  for (const { title, jobs, only } of phases) {
+    const own = jobs();
+    if (own.length > 0) console.log(`${title}: ${own.length}`);
+    const orders = own.map((job): Order => ({ setting, job, ...(only && { only }) }));
+    failed.push(...(await carriedOut(orders, scale, setting, outcomes)));
+  }
+  if (failed.length > 0) {
+    process.exitCode = 1;
+    console.error(`${failed.length} failed; they are tried again by the next run:\n${failed.join("\n")}`);
+  }
+}
+
+const unique = (jobs: readonly Job[]): Job[] => [
+  ...new Map(jobs.map((job) => [JSON.stringify(job, Object.keys(job).toSorted()), job])).values(),
+];
+
+/** Carries out one phase, says how far it is, and gives what failed. */
+async function carriedOut(
+  orders: readonly Order[],
+  scale: Scale,
+  setting: Setting,
+  outcomes: Outcomes,
+): Promise<string[]> {
+  const jobs = given.jobs ? positive("jobs") : Math.min(4, availableParallelism());
+  const begun = performance.now();
+  const failed: string[] = [];
+  let count = 0;
+  await carryOut(
+    orders,
+    jobs,
+    scale.apart,
+    join(setting.directory, "workers.log"),
+    async ({ job }, outcome, failure) => {
+      count += 1;
+      if (outcome) {
+        outcomes.add(outcome);
+        await forget(setting, job);
+      }
+      if (failure !== undefined) failed.push(`${nameOf(job)}: ${failure}`);
+      const left = ((performance.now() - begun) / count) * (orders.length - count);
+      const remaining = count < orders.length ? `, ${duration(left / 1000)} left` : "";
+      console.log(`${count}/${orders.length}${remaining}  ${nameOf(job)}${saidOf(outcome, failure)}`);
+    },
+  );
+  return failed;
+}
+
+const nameOf = ({ network, method, bits, seed, rate }: Job): string =>
+  `${network}, ${method}, ${bits} bits, seed ${seed}, rate ${rate}`;
+
+function saidOf(outcome: Outcome | undefined, failure: string | undefined): string {
+  if (failure !== undefined) return `: FAILED, ${failure}`;
+  if (!outcome) return "";
+  const { validation, seconds } = outcome;
+  return `: validation ${(100 * validation.accuracy).toFixed(2)} %, ${duration(seconds)}`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error && !process.env.AUTOQNN_DEBUG ? error.message : error);
+  process.exitCode = error instanceof Stopped ? error.exitCode : 1;
+});
