@@ -2,44 +2,45 @@ import { parseArgs } from "node:util";
 import { asMarkdown } from "../sdk/table.js";
 import { estimate, type Training } from "./estimate.js";
 import type { Extent } from "./experiment.js";
-import { chosen } from "./tables/chosen.js";
-import { cost } from "./tables/cost.js";
-import { precision } from "./tables/precision.js";
-import { schemes } from "./tables/schemes.js";
+import { extentOf, SCALES } from "./scales.js";
+import { EXPERIMENTS } from "./tables/index.js";
 
-const HELP = `Prints what tables 2 to 5 at full size would take on one GPU, from step times that were measured.
+const HELP = `Prints what the tables at full size would take on one GPU, from step times that were measured.
 
-  npx tsx reproduce/hours.ts [--price 3] [--seeds 3] [--imagenet-epochs 90] [--cifar-epochs 200]
+  npx tsx reproduce/hours.ts [--price 3] [--seeds 3] [--imagenet-epochs N] [--cifar-epochs N]
 `;
 
 const { values } = parseArgs({
   options: {
     price: { type: "string", default: "3" },
     seeds: { type: "string", default: "3" },
-    "imagenet-epochs": { type: "string", default: "90" },
-    "cifar-epochs": { type: "string", default: "200" },
+    "imagenet-epochs": { type: "string" },
+    "cifar-epochs": { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
 
-/** Data sets of the full size: training images, batch, networks. */
-const SETS = [
-  { name: "ImageNet", images: 1_281_167, batchSize: 256, networks: ["alexnet", "resnet18"] },
-  { name: "CIFAR-10", images: 45_000, batchSize: 128, networks: ["resnet20"] },
-] as const;
-
-const EPOCHS = { ImageNet: Number(values["imagenet-epochs"]), "CIFAR-10": Number(values["cifar-epochs"]) };
+/** What the data sets of the full size are called, and how many images are trained on. */
+const SETS = {
+  imagenet: { name: "ImageNet", images: 1_153_051, epochs: values["imagenet-epochs"] },
+  cifar: { name: "CIFAR-10", images: 45_000, epochs: values["cifar-epochs"] },
+} as const;
 
 function print(): void {
   if (values.help) return void process.stdout.write(HELP);
-  for (const { name, images, batchSize, networks } of SETS) {
-    const steps = Math.ceil(images / batchSize) * EPOCHS[name];
-    const training: Training = { steps, startSteps: steps, batchSize };
+  for (const [data, { name, images, epochs }] of Object.entries(SETS)) {
+    const workloads = SCALES.full.workloads.filter((workload) => workload.data === data);
+    const trainings = new Map(
+      workloads.map(({ network, batchSize, ...own }): [string, Training] => {
+        const steps = (given: number) => Math.ceil(images / batchSize) * Number(epochs ?? given);
+        return [network, { steps: steps(own.epochs), startSteps: steps(own.startEpochs), batchSize }];
+      }),
+    );
     const seeds = Array.from({ length: Number(values.seeds) }, (_, seed) => seed);
-    const scale: Extent = { name: "full", title: name, networks, seeds, bits: [2, 3, 4] };
-    const experiments = [schemes, precision, cost, chosen];
-    console.log(`${name}: ${networks.join(", ")}; ${EPOCHS[name]} epochs, batches of ${batchSize}\n`);
-    console.log(`${asMarkdown(estimate(scale, experiments, () => training, Number(values.price)))}\n`);
+    const scale: Extent = { ...extentOf({ ...SCALES.full, workloads }), seeds };
+    console.log(`${name}: ${scale.title}\n`);
+    const table = estimate(scale, EXPERIMENTS, (network) => trainings.get(network)!, Number(values.price));
+    console.log(`${asMarkdown(table)}\n`);
   }
 }
 

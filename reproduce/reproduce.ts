@@ -1,22 +1,16 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Places } from "./data.js";
+import { dataOf, type Places } from "./data.js";
 import { type Experiment, FLOATING, FLOATING_BITS, type Outcome, type Request } from "./experiment.js";
 import { carryOut, Stopped } from "./jobs.js";
 import { networkOf } from "./models/floating.js";
 import { type Job, Outcomes } from "./outcomes.js";
 import { extentOf, SCALES, type Scale, type ScaleName } from "./scales.js";
-import { chosen } from "./tables/chosen.js";
-import { comparison } from "./tables/comparison.js";
-import { cost } from "./tables/cost.js";
-import { precision } from "./tables/precision.js";
-import { schemes } from "./tables/schemes.js";
+import { EXPERIMENTS } from "./tables/index.js";
 import { forget, type Setting } from "./train.js";
 import type { Order } from "./worker.js";
 import { write } from "./write.js";
-
-const EXPERIMENTS: readonly Experiment[] = [comparison, schemes, precision, cost, chosen];
 
 const HELP = `Trains what the tables of the paper ask for, and writes them.
 
@@ -28,7 +22,7 @@ const HELP = `Trains what the tables of the paper ask for, and writes them.
     .join("\n                   ")}
   --jobs N         networks trained at once, each by its part of the cores (default: one for every core, at most 4)
   --networks A,B   of the scale's networks only these
-  --methods A;B    of the methods only these
+  --methods "A;B"  of the methods, "floating point" among them, only these
   --seeds N        the first N seeds of the scale
   --bits A,B       average bits to compare at
   --rates A,B      learning rates to choose from
@@ -42,28 +36,37 @@ const HELP = `Trains what the tables of the paper ask for, and writes them.
 What was trained is not trained again, and what was stopped goes on: run the same again.
 `;
 
-const { values: given, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    scale: { type: "string", default: "small" },
-    jobs: { type: "string" },
-    networks: { type: "string" },
-    methods: { type: "string" },
-    seeds: { type: "string" },
-    bits: { type: "string" },
-    rates: { type: "string" },
-    epochs: { type: "string" },
-    "start-epochs": { type: "string" },
-    batch: { type: "string" },
-    imagenet: { type: "string" },
-    "image-size": { type: "string", default: "224" },
-    cifar: { type: "string" },
-    results: { type: "string" },
-    out: { type: "string" },
-    "table-only": { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const OPTIONS = {
+  scale: { type: "string", default: "small" },
+  jobs: { type: "string" },
+  networks: { type: "string" },
+  methods: { type: "string" },
+  seeds: { type: "string" },
+  bits: { type: "string" },
+  rates: { type: "string" },
+  epochs: { type: "string" },
+  "start-epochs": { type: "string" },
+  batch: { type: "string" },
+  imagenet: { type: "string" },
+  "image-size": { type: "string", default: "224" },
+  cifar: { type: "string" },
+  results: { type: "string" },
+  out: { type: "string" },
+  "table-only": { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+const { values: given, positionals } = parsed();
+
+/** What the command line says; a word on it that is none of ours ends the process. */
+function parsed() {
+  try {
+    return parseArgs({ allowPositionals: true, options: OPTIONS });
+  } catch (error) {
+    console.error(`${(error as Error).message}\n(npm run reproduce -- --help tells more)`);
+    process.exit(1);
+  }
+}
 
 async function main(): Promise<void> {
   if (given.help || positionals.length === 0) return void process.stdout.write(HELP);
@@ -78,6 +81,7 @@ async function main(): Promise<void> {
   };
   const outcomes = new Outcomes(join(results, "outcomes.jsonl"), scale);
   if (!given["table-only"]) {
+    for (const { data } of scale.workloads) await dataOf(data, setting.places);
     const requests = experiments.flatMap((experiment) => experiment.requests(extent)).filter(isAsked);
     await trainAll(scale, setting, outcomes, requests);
   }
@@ -92,8 +96,7 @@ function experimentsOf(name: string): readonly Experiment[] {
   throw new Error(`Expected a table (${names}) or "all", received "${name}".`);
 }
 
-const isAsked = ({ method }: Request): boolean =>
-  !given.methods || method === FLOATING || given.methods.split(";").includes(method);
+const isAsked = ({ method }: Request): boolean => !given.methods || given.methods.split(";").includes(method);
 
 /** The scale by its name, with what the options change. */
 function scaleOf(): Scale {

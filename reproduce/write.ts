@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { drawing, page } from "../sdk/report/page.js";
+import { page } from "../sdk/report/page.js";
 import { renderSvg } from "../sdk/report/render.js";
 import { asCsv, asHtml, asMarkdown, escapeHtml } from "../sdk/table.js";
 import type { Experiment, Extent, Found } from "./experiment.js";
@@ -43,8 +43,8 @@ export async function write(
       ({ caption, table }) => `<section><h2>${escapeHtml(caption)}</h2>${asHtml(table)}</section>`,
     ),
     ...figures.map(
-      ({ caption, figure }, index) =>
-        `<section>${drawing(figure, index)}<p>${escapeHtml(caption)}</p></section>`,
+      ({ name, caption }) =>
+        `<section><img src="figures/${name}.svg" alt=""><p>${escapeHtml(caption)}</p></section>`,
     ),
   ];
   writeFileSync(join(directory, `${base}.html`), page(title, notes, body.join("\n")));

@@ -44,7 +44,7 @@ for (const element of document.querySelectorAll("figure")) {
 export const drawing = (figure: Figure, index: number): string =>
   `<figure id="figure-${index}" style="height:${figure.layout.height}px"><script type="application/json">${json(figure)}</script></figure>`;
 
-/** One HTML file that needs no other: a title, paragraphs of text under it, and the sections of `body`. */
+/** One HTML file: a title, paragraphs of text under it, and the sections of `body`; with what draws figures where there are any. */
 export function page(title: string, notes: readonly string[], body: string): string {
   return `<!doctype html>
 <html lang="en">
@@ -61,9 +61,7 @@ ${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")}
 <main>
 ${body}
 </main>
-<script>${plotly()}</script>
-<script>${DRAW}</script>
-</body>
+${body.includes("<figure") ? `<script>${plotly()}</script>\n<script>${DRAW}</script>\n` : ""}</body>
 </html>
 `;
 }

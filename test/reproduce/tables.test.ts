@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
-import type { Experiment, Outcome } from "../../reproduce/experiment.js";
+import { type Experiment, FLOATING, type Outcome } from "../../reproduce/experiment.js";
+import { methodOf } from "../../reproduce/methods/index.js";
 import { NAMES, withoutScheme } from "../../reproduce/methods/names.js";
 import { PUBLISHED } from "../../reproduce/published.js";
 import { chosen } from "../../reproduce/tables/chosen.js";
 import { cost } from "../../reproduce/tables/cost.js";
+import { EXPERIMENTS } from "../../reproduce/tables/index.js";
 import { precision } from "../../reproduce/tables/precision.js";
 import { schemes } from "../../reproduce/tables/schemes.js";
 import { schemes as ALL } from "../../sdk/index.js";
 import type { Cell, Table } from "../../sdk/table.js";
 import { foundOf, nodesFor, SCALE, scored } from "./outcomes.js";
-
-const EXPERIMENTS: readonly Experiment[] = [schemes, precision, cost, chosen];
 
 /** Cells of the row whose first cells are these, by title. */
 function rowOf({ header, cells }: Table, ...first: readonly Cell[]): Record<string, Cell> {
@@ -37,12 +37,17 @@ describe.each(EXPERIMENTS.map((experiment) => [experiment.name, experiment] as c
     expect(own.title(SCALE)).toMatch(new RegExp(`^Table ${own.number}\\..*${SCALE.title}$`));
   });
 
+  test("asks for methods that there are", () => {
+    for (const { method } of requests) if (method !== FLOATING) expect(methodOf(method).name).toBe(method);
+  });
+
   test("shows a dash for what is missing, and counts it", () => {
     const { tables, notes, figures } = own.render(
       SCALE,
       foundOf(own, SCALE, () => undefined),
     );
     const numbers = tables
+      .filter(({ caption }) => !caption.startsWith("What papers report"))
       .flatMap(({ table }) => table.cells.flat())
       .filter((cell) => typeof cell !== "string");
     expect(numbers.every((cell) => [...SCALE.bits, 32].includes(cell as number))).toBe(true);

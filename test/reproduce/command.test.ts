@@ -1,0 +1,167 @@
+import { type ExecFileException, execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { Outcome } from "../../reproduce/experiment.js";
+import { NAMES } from "../../reproduce/methods/names.js";
+import { root } from "../../sdk/engine/native/place.mjs";
+import { imageNetFolder } from "../datasets/imageNet.js";
+
+const MINUTES = 60_000;
+const COMMAND = ["--import", "tsx", join(root, "reproduce", "reproduce.ts")];
+const scratch = mkdtempSync(join(tmpdir(), "autoqnn-reproduce-"));
+const [results, out] = [join(scratch, "results"), join(scratch, "out")];
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs the command to its end. */
+function reproduce(...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const ended = (error: ExecFileException | null, stdout: string, stderr: string): void =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, output: `${stdout}\n${stderr}` });
+    execFile(process.execPath, [...COMMAND, ...args], { cwd: root, maxBuffer: 1e8 }, ended);
+  });
+}
+
+/** Runs the command, stops it by SIGTERM some seconds after its network in floating point is there, and gives what it said. */
+function stoppedWhileTraining(args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [...COMMAND, ...args], { cwd: root });
+    let said = "";
+    let stopping = false;
+    const hear = (chunk: Buffer): void => {
+      said += chunk;
+      if (stopping || !said.includes("networks of the tables")) return;
+      stopping = true;
+      setTimeout(() => child.kill("SIGTERM"), 7000);
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.once("close", (code) => resolve(`${said}\nexit ${code}`));
+  });
+}
+
+function outcomesOf(directory: string): Outcome[] {
+  const path = join(directory, "outcomes.jsonl");
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+describe("scale smoke", () => {
+  const args = ["all", "--scale", "smoke", "--results", results, "--out", out];
+
+  test(
+    "trains every method of every table, and writes all of them",
+    async () => {
+      const { code, output } = await reproduce(...args);
+      expect(output).not.toMatch(/FAILED/);
+      expect(code).toBe(0);
+      const outcomes = outcomesOf(results);
+      expect(outcomes.length).toBeGreaterThan(30);
+      for (const { validation, test: tested, seconds, peakMegabytes } of outcomes) {
+        expect(validation.loss).toBeGreaterThan(0);
+        expect(tested.count).toBe(10_000);
+        expect(seconds * peakMegabytes!).toBeGreaterThan(0);
+      }
+      const files = readdirSync(results);
+      for (const [index, name] of ["comparison", "schemes", "precision", "cost", "chosen"].entries()) {
+        const own = files.filter((file) => file.startsWith(`table-${index + 1}-${name}`));
+        expect([...new Set(own.map((file) => file.split(".")[1]))].toSorted()).toEqual(["csv", "html", "md"]);
+        const text = readFileSync(join(results, `table-${index + 1}-${name}.md`), "utf8");
+        expect(text).toContain('scale "smoke"');
+        expect(text).not.toContain("not trained yet");
+      }
+      expect(readdirSync(join(results, "figures")).length).toBeGreaterThan(5);
+    },
+    6 * MINUTES,
+  );
+
+  test(
+    "trains nothing twice",
+    async () => {
+      const before = readFileSync(join(results, "outcomes.jsonl"), "utf8");
+      const { code, output } = await reproduce(...args);
+      expect(code).toBe(0);
+      expect(output).not.toMatch(/networks/);
+      expect(readFileSync(join(results, "outcomes.jsonl"), "utf8")).toBe(before);
+    },
+    MINUTES,
+  );
+});
+
+describe("a reproduction that is stopped", () => {
+  const args = ["1", "--scale", "smoke", "--methods", NAMES.lsq, "--epochs", "0.4", "--jobs", "1"];
+  const at = (name: string) => ["--results", join(scratch, name), "--out", join(scratch, `${name}-out`)];
+  const lsq = (name: string) => outcomesOf(join(scratch, name)).filter(({ method }) => method === NAMES.lsq);
+
+  test(
+    "keeps where it was, and ends with what an undisturbed one gives",
+    async () => {
+      expect(await stoppedWhileTraining([...args, ...at("stopped")])).toMatch(
+        /stopped after step \d+ of 1375[\s\S]*exit 143$/,
+      );
+      expect(lsq("stopped")).toEqual([]);
+      expect(readdirSync(join(scratch, "stopped-out", "checkpoints")).join()).toMatch(/LSQ/);
+
+      expect((await reproduce(...args, ...at("stopped"))).code).toBe(0);
+      expect((await reproduce(...args, ...at("whole"))).code).toBe(0);
+      const [stopped, whole] = [lsq("stopped"), lsq("whole")];
+      expect(stopped.map(({ test: { loss } }) => loss)).toEqual(whole.map(({ test: { loss } }) => loss));
+      expect(stopped).toHaveLength(1);
+      expect(readdirSync(join(scratch, "stopped-out", "checkpoints"))).toEqual([]);
+    },
+    4 * MINUTES,
+  );
+});
+
+test(
+  "images in ImageNet's folders go the way of full size",
+  async () => {
+    const images = await imageNetFolder(join(scratch, "imagenet"));
+    const [own, directory] = [join(scratch, "full"), join(scratch, "full-out")];
+    const { code, output } = await reproduce(
+      ...["1", "--scale", "full", "--networks", "resnet18", "--imagenet", images, "--image-size", "64"],
+      ...["--epochs", "3", "--start-epochs", "1", "--batch", "8", "--seeds", "1", "--bits", "2"],
+      ...["--methods", `floating point;${NAMES.chain};${NAMES.lsq}`, "--results", own, "--out", directory],
+    );
+    expect(output).not.toMatch(/FAILED/);
+    expect(code).toBe(0);
+    const methods = outcomesOf(own).map(({ method }) => method);
+    expect(methods.toSorted()).toEqual([
+      "LSQ (as published)",
+      "QSS + QPL (the default chain)",
+      "floating point",
+    ]);
+    const text = readFileSync(join(own, "table-1-comparison.md"), "utf8");
+    expect(text).toContain("resnet18 on imagenet");
+    expect(text).toMatch(/\d+ of \d+ networks are not trained yet/);
+  },
+  4 * MINUTES,
+);
+
+test("says which option is missing before anything is trained", async () => {
+  const { code, output } = await reproduce(
+    ...["1", "--scale", "full", "--results", join(scratch, "none"), "--out", join(scratch, "none-out")],
+  );
+  expect(code).toBe(1);
+  expect(output).toMatch(/--imagenet/);
+  expect(existsSync(join(scratch, "none"))).toBe(false);
+});
+
+test.each([
+  [["6"], /table.*"6"/],
+  [["1", "--scale", "huge"], /smoke, small, full.*"huge"/],
+  [["1", "--networks", "resnet9"], /"resnet9"/],
+  [["1", "--epochs=-1"], /--epochs.*"-1"/],
+  [["1", "--epoch", "1"], /--epoch'.*\n.*--help/],
+] as const)("refuses %s, and says what was expected", async (args, said) => {
+  const { code, output } = await reproduce(...args);
+  expect(code).toBe(1);
+  expect(output).toMatch(said);
+});
