@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly state?: State | undefined;
   /**
    * Cancels the run when it fires, so that a long one is not waited for. On a CPU the native engine ends at the next
-   * convolution, matrix product or operation of `ops.ts`; a run on a GPU, and one of the reference engine, is not ended once it
+   * convolution or matrix product; a run on a GPU, and one of the reference engine, is not ended once it
    * is under way. A run that comes to its end before it hears of the signal succeeds.
    */
   readonly signal?: AbortSignal | undefined;

@@ -10,7 +10,7 @@ let received: Signal | undefined;
 
 /**
  * Does work that has a checkpoint directory, so that SIGTERM, or SIGINT at a terminal, ends the process only when the step under
- * way has ended and all is kept: then with a message that says how to go on and the signal's exit code, 143 or 130. A second signal
+ * way has been cancelled and all is kept: then with a message that says how to go on and the signal's exit code, 143 or 130. A second signal
  * ends it at once, which costs what came after the last checkpoint.
  *
  * The process listens only while such work is going on, and never to a signal that the application listens to: that stops work
