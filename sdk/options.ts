@@ -64,6 +64,7 @@ const recipe = z.strictObject({
     .default("cosine"),
   scaleRate: rate.default(1),
   warmup: z.number().int().nonnegative().default(50),
+  accumulate: count.default(1),
   clipNorm: rate.optional(),
   labelSmoothing: z.number().min(0).lt(1).default(0),
   averageWeights: z.number().gt(0).lt(1).optional(),

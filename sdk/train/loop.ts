@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Engine } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
+import { advance } from "./advance.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { BatchOptions, Source } from "./data.js";
 import { Feed } from "./feed.js";
@@ -30,7 +31,7 @@ export interface Update {
   readonly optimizer?: Optimizer;
 }
 
-/** Some updates and the examples they learn from. Several phases take turns within every step. */
+/** Some updates and the examples they learn from. Several phases take turns within every step, each with its own batches. */
 export interface Phase {
   readonly updates: readonly Update[];
   readonly source: Source;
@@ -79,9 +80,9 @@ export interface Trained {
 /**
  * The training loop of every stage: floating point, search, learning, fine-tuning.
  *
- * A step runs each phase once as one compiled function; while it runs, the next batch is prepared. The result is a pure
- * function of the stage (and of the machine's arithmetic), whether or not the run was interrupted and resumed: data, their
- * augmentation and all noise are functions of the seed and the step.
+ * A step runs each phase as one compiled function, once for each batch of its update; while it runs, the next batch is
+ * prepared. The result is a pure function of the stage (and of the machine's arithmetic), whether or not the run was
+ * interrupted and resumed: data, their augmentation and all noise are functions of the seed and the step.
  *
  * With a checkpoint directory the stage is kept at the end of every epoch, within long ones every twenty seconds, and at its
  * end. When `signal` fires, the step under way is cancelled and does not count; then the stage is kept, there or, for this
@@ -109,31 +110,29 @@ async function trainOn(stage: Stage, watch: Watch, keeper: Keeper, from: Checkpo
   const stepper = new Stepper(stage, under(from.tensors, "state/"));
   let done = Number(from.meta.done ?? 0);
   let seconds = Number(from.meta.seconds ?? 0);
-  const feeds = stage.phases.map((phase) => new Feed(phase.source, stage, done));
-  const { perEpoch } = feeds[0]!;
+  const { accumulate } = stage.recipe;
+  const feeds = stage.phases.map((phase) => new Feed(phase.source, stage, done * accumulate));
+  /** How many epochs `steps` are; whole numbers divide exactly, so that it is whole where an epoch ends with a step. */
+  const epochsIn = (steps: number): number => (steps * accumulate) / feeds[0]!.perEpoch;
 
   const now = (state: Readonly<Record<string, HostTensor>>): Checkpoint => ({
     tensors: { ...prefixed("state/", state), ...rows.tensors(done) },
     meta: { done, seconds },
   });
-  const reporter = new Reporter(stage, watch, rows, done, perEpoch);
+  const reporter = new Reporter(stage, watch, rows, done, epochsIn);
   const { signal } = watch;
   /** Every phase once and, at some steps, a look at the nodes with the examples of the first. */
   const step = async (t: number): Promise<void> => {
     let seen: tf.Tensor | undefined;
     try {
       for (const [index, feed] of feeds.entries()) {
-        const batch = await feed.next();
-        const count = batch.y.shape[0]!;
-        if (index === 0 && rows.looksAfter(t)) seen = tf.clone(batch.x);
-        const meanwhile = () => feed.prepare();
-        const { loss, correct, penalty, gradients } = await stepper.run(index, t, batch, {
-          signal,
-          meanwhile,
-        });
+        const leads = index === 0;
+        const request = { phase: index, t, batches: accumulate, first: leads && rows.looksAfter(t), signal };
+        const { first, gradients, ...batch } = await advance(stepper, feed, request);
+        seen = first ?? seen;
         const values = stepper.read(traced);
-        await rows.record(t - 1, index === 0 ? { loss, correct, count } : undefined, values, gradients);
-        tf.dispose([loss, correct, penalty, values, gradients]);
+        await rows.record(t - 1, leads ? batch : undefined, values, gradients);
+        tf.dispose([values, gradients]);
       }
       if (!seen) return;
       const looks = await stepper.look(t, seen, signal);
@@ -157,7 +156,8 @@ async function trainOn(stage: Stage, watch: Watch, keeper: Keeper, from: Checkpo
       seconds += (performance.now() - begun) / 1000;
       rows.checkFinite(done - 1, stage.name);
       reporter.step(done);
-      if (done < steps && keeper.due(done % perEpoch === 0)) await keeper.keep(now(await hostOf(stepper)));
+      const epochEnds = Math.floor(epochsIn(done)) > Math.floor(epochsIn(done - 1));
+      if (done < steps && keeper.due(epochEnds)) await keeper.keep(now(await hostOf(stepper)));
     }
     const final = await hostOf(stepper);
     refuseDiverged(final, stage.name);

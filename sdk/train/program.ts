@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { mixture } from "../engine/mixture.js";
-import { quantize, statistics, withoutGradient } from "../engine/ops.js";
+import { quantize, withoutGradient } from "../engine/ops.js";
 import type { QuantizedGraph, QuantizingNode } from "../graph/graph.js";
 import type { GradientRule } from "../staircase/gradient.js";
-import { isFrozen, MOMENTUM, needs } from "../staircase/schemes.js";
-import { STATISTICS, type Statistic } from "../staircase/statistics.js";
+import { isFrozen, needs } from "../staircase/schemes.js";
+import { added, mean } from "./accumulate.js";
 import { divided } from "./channels.js";
 import { look } from "./look.js";
 import { countCorrect, crossEntropy, divergence } from "./objective.js";
@@ -13,9 +13,10 @@ import type { Policy } from "./policy.js";
 import { pool } from "./pool.js";
 import { PLAIN, type Recipe } from "./recipe.js";
 import { relaxed } from "./relax.js";
+import { moved, statisticsAt } from "./running.js";
 import type { Snapshot } from "./snapshot.js";
 import { prefixed, under } from "./state.js";
-import { type Group, updated, withoutPenalty } from "./updating.js";
+import { type Group, ownOf, updated, withPenalty } from "./updating.js";
 
 /** The traced computations of one stage: what is run, not when. State keys have a prefix that says what they hold. */
 export interface Program {
@@ -24,6 +25,8 @@ export interface Program {
    * `gradient/*` that of the loss alone, without the penalty, by what the policy trains of nodes' own.
    */
   update(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
+  /** Like `update` on a batch that is not the last of its update: gradients are added to their sums, and no group moves. */
+  add(groups: readonly Group[]): (inputs: TensorMap) => TensorMap;
   /**
    * What the network says of `x`, [n, classes], quantizers frozen and dropout off: batch normalization by its running moments,
    * as it is evaluated, or by those of the batch, as if they had been re-estimated.
@@ -128,7 +131,9 @@ export function program(
         const ready = repeated.get(node.id);
         if (ready && mode === "train" && !quantizer.frozen) passing.add(node.id, x);
         const { values, restore } = divided(node, x);
-        const measured = () => statisticsAt(node, values, quantizer, inputs, mode, seen);
+        const known = inputs[`statistics/${node.id}`] as tf.Tensor1D;
+        const next = mode === "train" ? seen.statistics : undefined;
+        const measured = () => statisticsAt(node, values, quantizer, known, next);
         const staircase = ready ?? quantizer.fit(measured(), mix.p, mix.active);
         const scale = scales[quantizer.index]!;
         // Only training is relaxed: what is evaluated is what will be deployed.
@@ -173,37 +178,57 @@ export function program(
   const logits = (inputs: TensorMap, moments: "running" | "batch"): tf.Tensor =>
     forward(inputs, moments === "running" ? "evaluate" : "measure", nothingSeen());
 
+  /**
+   * What a batch says of the loss: its parts, the gradients by all keys of `groups` without the penalty, and the entries of the
+   * state that follow the batch without a gradient, where the weights are among the groups.
+   */
+  const differentiated = (groups: readonly Group[], inputs: TensorMap) => {
+    const keys = groups.flatMap((group) => group.keys);
+    const seen = nothingSeen();
+    const parts: TensorMap = {};
+    const objective = (...values: tf.Tensor[]): tf.Tensor => {
+      const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
+      const logits = forward(at, "train", seen);
+      const loss = classification(logits, inputs);
+      const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
+      Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs.y!) });
+      for (const kept of [parts, seen.statistics, seen.parameters, seen.updates])
+        for (const t of Object.values(kept)) tf.keep(t);
+      return loss as tf.Scalar;
+    };
+    const { grads } = tf.engine().gradients(
+      () => objective(...keys.map((key) => inputs[key]!)),
+      keys.map((key) => inputs[key]!),
+      undefined,
+      true,
+    );
+    const follows = keys.some((key) => key.startsWith("variable/"));
+    const passed: TensorMap = follows
+      ? {
+          ...prefixed("statistics/", seen.statistics),
+          ...prefixed("variable/", seen.updates),
+          ...prefixed("parameter/", seen.parameters),
+        }
+      : {};
+    return { parts, passed, gradients: new Map(keys.map((key, i) => [key, grads[i]])) };
+  };
+
   return {
     update: (groups) => (inputs) => {
-      const keys = groups.flatMap((group) => group.keys);
-      const seen = nothingSeen();
-      const parts: TensorMap = {};
-      const objective = (...values: tf.Tensor[]): tf.Tensor => {
-        const at = { ...inputs, ...Object.fromEntries(keys.map((key, i) => [key, values[i]!])) };
-        const logits = forward(at, "train", seen);
-        const loss = classification(logits, inputs);
-        const penalty = policy.penalty?.(under(at, "parameter/")) ?? tf.scalar(0);
-        Object.assign(parts, { loss, penalty, correct: countCorrect(logits, inputs.y!) });
-        for (const kept of [parts, seen.statistics, seen.parameters, seen.updates])
-          for (const t of Object.values(kept)) tf.keep(t);
-        return tf.add(loss, penalty) as tf.Scalar;
+      const { parts, passed, gradients: own } = differentiated(groups, inputs);
+      const { gradients, cleared } = mean(recipe.accumulate, inputs, own);
+      return {
+        ...parts,
+        ...(policy.own && prefixed("gradient/", ownOf(policy, inputs, gradients))),
+        ...updated(groups, { policy, recipe }, inputs, withPenalty(policy, inputs, gradients)),
+        ...cleared,
+        ...passed,
       };
-      const { grads } = tf.engine().gradients(
-        () => objective(...keys.map((key) => inputs[key]!)),
-        keys.map((key) => inputs[key]!),
-        undefined,
-        true,
-      );
-      const outputs: TensorMap = { ...parts };
-      const gradients = new Map(keys.map((key, i) => [key, grads[i]]));
-      if (policy.own)
-        Object.assign(outputs, prefixed("gradient/", withoutPenalty(policy, inputs, gradients)));
-      Object.assign(outputs, updated(groups, { policy, recipe }, inputs, gradients));
-      if (keys.some((key) => key.startsWith("variable/"))) {
-        Object.assign(outputs, prefixed("statistics/", seen.statistics), prefixed("variable/", seen.updates));
-        Object.assign(outputs, prefixed("parameter/", seen.parameters));
-      }
-      return outputs;
+    },
+
+    add: (groups) => (inputs) => {
+      const { parts, passed, gradients } = differentiated(groups, inputs);
+      return { ...parts, ...added(inputs, gradients), ...passed };
     },
 
     logits,
@@ -234,33 +259,4 @@ export function program(
 /** Weights fill 2^b codes and have no level of their own at zero; signed activations keep the reference's sign(0) = 0. */
 export function rangeOf(node: QuantizingNode, signed: boolean): { signed: boolean; zero: boolean } {
   return { signed: node.kind === "weight" ? true : signed, zero: node.kind === "input" && signed };
-}
-
-/**
- * The statistic vector that a node's quantizer is laid out for: of a weight, what it is now; of an input, the running
- * vector. In training the running vector moves first, then serves; so evaluation, which freezes it, sees the same quantizer.
- * (A node whose tensor passes at several steps is none of these: see `repeated`.)
- */
-function statisticsAt(
-  node: QuantizingNode,
-  x: tf.Tensor,
-  { frozen, needed }: { readonly frozen: boolean; readonly needed: readonly Statistic[] },
-  inputs: TensorMap,
-  mode: Mode,
-  seen: Seen,
-): tf.Tensor1D {
-  const known = inputs[`statistics/${node.id}`] as tf.Tensor1D;
-  if (frozen) return known;
-  if (node.kind === "weight") return statistics(x, needed);
-  if (mode !== "train") return known;
-  // A layer would let go of what is made inside its call.
-  const next = tf.keep(moved(known, x, needed));
-  seen.statistics[node.id] = next;
-  return next;
-}
-
-/** The running vector after these values. What a stage does not need is not measured, and keeps the value that it had. */
-function moved(known: tf.Tensor1D, x: tf.Tensor, needed: readonly Statistic[]): tf.Tensor1D {
-  const momentum = tf.tensor1d(STATISTICS.map((name, i) => (needed.includes(name) ? MOMENTUM[i]! : 1)));
-  return tf.add(tf.mul(known, momentum), tf.mul(statistics(x, needed), tf.sub(1, momentum)));
 }

@@ -10,6 +10,11 @@ export interface Recipe {
   readonly scaleRate: number;
   /** Updates between which the rate rises from zero; of the whole stage at most a quarter. */
   readonly warmup: number;
+  /**
+   * How many batches an update takes the mean gradient of: memory is that of one, the update that of all together. Steps and
+   * schedules count updates, epochs count examples. Batch normalization and running statistics see each batch by itself.
+   */
+  readonly accumulate: number;
   /** The greatest length of the gradient of all weights together; longer ones are shortened to it. */
   readonly clipNorm?: number | undefined;
   /** epsilon: the target is 1 - epsilon + epsilon / classes at the label and epsilon / classes elsewhere. */
@@ -35,6 +40,7 @@ export const PLAIN: Recipe = Object.freeze({
   decay: "cosine",
   scaleRate: 1,
   warmup: 50,
+  accumulate: 1,
   labelSmoothing: 0,
 });
 

@@ -1,4 +1,3 @@
-import type * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { AutoqnnError } from "../errors.js";
 import { LOOK_SIZE, lookSteps } from "./look.js";
@@ -48,13 +47,13 @@ export class Recorder {
 
   async record(
     index: number,
-    batch: { loss: tf.Tensor; correct: tf.Tensor; count: number } | undefined,
+    batch: { readonly loss: number; readonly accuracy: number } | undefined,
     values: TensorMap,
     gradients: TensorMap,
   ): Promise<void> {
     if (batch) {
-      this.loss[index] = (await batch.loss.data())[0]!;
-      this.accuracy[index] = (await batch.correct.data())[0]! / batch.count;
+      this.loss[index] = batch.loss;
+      this.accuracy[index] = batch.accuracy;
     }
     for (const [name, { row, data }] of Object.entries(this.traces)) {
       data.set(await values[`parameter/${name}`]!.data(), index * sizeOf(row));

@@ -15,31 +15,32 @@ export class Reporter {
 
   /**
    * @param first the step from which this run of the stage goes on
-   * @param perEpoch steps
+   * @param epochsIn how many epochs a number of steps is, not always a whole number
    */
   constructor(
     private readonly stage: Stage,
     private readonly watch: Watch,
     private readonly rows: Recorder,
     private readonly first: number,
-    private readonly perEpoch: number,
+    private readonly epochsIn: (steps: number) => number,
   ) {}
 
   /** After `done` steps. */
   step(done: number): void {
-    const { steps, name, batchSize } = this.stage;
+    const { steps, name, batchSize, recipe } = this.stage;
     const now = performance.now();
-    if (now - this.shownAt <= MILLISECONDS && done !== steps && done % this.perEpoch !== 0) return;
+    const ends = Math.floor(this.epochsIn(done)) > Math.floor(this.epochsIn(done - 1));
+    if (now - this.shownAt <= MILLISECONDS && done !== steps && !ends) return;
     this.shownAt = now;
     const perStep = (now - this.startedAt) / 1000 / (done - this.first);
     this.tell({
       stage: name,
       step: done,
       steps,
-      epoch: Math.ceil(done / this.perEpoch),
-      epochs: Math.ceil(steps / this.perEpoch),
+      epoch: Math.ceil(this.epochsIn(done)),
+      epochs: Math.ceil(this.epochsIn(steps)),
       ...this.rows.recent(done),
-      speed: batchSize / perStep,
+      speed: (batchSize * recipe.accumulate) / perStep,
       eta: perStep * (steps - done),
       ...(this.health && { health: this.health }),
       view: this.view,

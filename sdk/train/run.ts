@@ -13,9 +13,9 @@ export interface Trace {
 /** What a stage measured while it trained. */
 export interface History {
   readonly steps: number;
-  /** Classification loss of each step's batch, nats. */
+  /** Classification loss of each step's batch, nats; of several that make an update, their mean. */
   readonly loss: Float32Array;
-  /** Fraction of each step's batch that was classified correctly. */
+  /** Fraction of each step's examples that was classified correctly. */
   readonly accuracy: Float32Array;
   /** The stage's own parameters at each step, by name: "theta", "bits". */
   readonly traces: Readonly<Record<string, Trace>>;

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { State, Step, TensorMap } from "../engine/engine.js";
+import { sumKey } from "./accumulate.js";
 import type { Batch } from "./data.js";
 import type { Stage, Update } from "./loop.js";
 import { ADAM, rowOf } from "./optimizers.js";
@@ -19,6 +20,13 @@ export interface Measured {
   readonly gradients: TensorMap;
 }
 
+interface CompiledPhase {
+  readonly updates: readonly Update[];
+  readonly step: Step;
+  /** For the batches of an update before its last, where there are several. */
+  readonly adding?: Step;
+}
+
 /**
  * The compiled phases of a stage, and the state that passes through them: weights and their running means, statistics,
  * parameters, what the optimizers keep, the weights of a teacher. The state stays on the device from step to step.
@@ -26,7 +34,7 @@ export interface Measured {
 export class Stepper {
   private state: State;
   private readonly looking: Step;
-  private readonly phases: readonly { readonly updates: readonly Update[]; readonly step: Step }[];
+  private readonly phases: readonly CompiledPhase[];
 
   constructor(
     private readonly stage: Stage,
@@ -38,8 +46,13 @@ export class Stepper {
     });
     this.phases = stage.phases.map(({ updates }, index) => {
       const groups = updates.map((update) => groupOf(stage, update));
-      const body = compiled.update(groups);
-      return { updates, step: stage.engine.compile(`${stage.name}/${index}`, body, { mixed: true }) };
+      const compile = (name: string, body: (inputs: TensorMap) => TensorMap): Step =>
+        stage.engine.compile(`${stage.name}/${name}`, body, { mixed: true });
+      return {
+        updates,
+        step: compile(`${index}`, compiled.update(groups)),
+        ...(stage.recipe.accumulate > 1 && { adding: compile(`${index}/add`, compiled.add(groups)) }),
+      };
     });
     this.looking = stage.engine.compile(`${stage.name}/look`, compiled.look);
     this.state = stage.engine.state(toDevice(state));
@@ -52,7 +65,7 @@ export class Stepper {
 
   /** Milliseconds spent tracing so far. */
   get traced(): number {
-    return this.phases.reduce((sum, { step }) => sum + step.traced.milliseconds, 0);
+    return this.steps.reduce((sum, step) => sum + step.traced.milliseconds, 0);
   }
 
   /** Does all `parts` of a step or, where one fails or is cancelled, none: the state is then what it was before. */
@@ -72,6 +85,7 @@ export class Stepper {
    * Runs one phase of step `t` (from 1) on a batch, which it disposes, and moves the state on. Throws AutoqnnError `aborted`
    * where the signal ends it.
    *
+   * @param options.part which batch of its update this is, from 0; the recipe says how many there are, and the last one updates
    * @param options.meanwhile called once the phase is on its way
    */
   async run(
@@ -79,13 +93,20 @@ export class Stepper {
     t: number,
     batch: Batch,
     {
+      part = 0,
       signal,
       meanwhile,
-    }: { readonly signal?: AbortSignal | undefined; readonly meanwhile?: () => void } = {},
+    }: {
+      readonly part?: number;
+      readonly signal?: AbortSignal | undefined;
+      readonly meanwhile?: () => void;
+    } = {},
   ): Promise<Measured> {
-    const { updates, step } = this.phases[phase]!;
-    const controls = controlTensors(this.stage, updates, t);
-    const running = step.run({ ...controls, x: batch.x, y: batch.y }, { state: this.state, signal });
+    const { updates, step, adding } = this.phases[phase]!;
+    const last = part === this.stage.recipe.accumulate - 1;
+    const controls = controlTensors(this.stage, last ? updates : [], t, part);
+    const inputs = { ...controls, x: batch.x, y: batch.y };
+    const running = (last ? step : adding!).run(inputs, { state: this.state, signal });
     meanwhile?.();
     try {
       const { loss, correct, penalty, ...rest } = await running;
@@ -107,8 +128,12 @@ export class Stepper {
 
   dispose(): void {
     this.looking.dispose();
-    for (const { step } of this.phases) step.dispose();
+    for (const step of this.steps) step.dispose();
     this.state.dispose();
+  }
+
+  private get steps(): Step[] {
+    return this.phases.flatMap(({ step, adding }) => (adding ? [step, adding] : [step]));
   }
 }
 
@@ -131,8 +156,8 @@ export function initialState(stage: Stage): Record<string, HostTensor> {
   )) {
     for (const key of keys) {
       const { shape } = state[key]!;
-      for (const slot of rowOf(optimizer).slots)
-        state[`${slot}/${key}`] = { shape, dtype: "float32", data: new Float32Array(sizeOf(shape)) };
+      for (const slot of rowOf(optimizer).slots) state[`${slot}/${key}`] = zeros(shape);
+      if (recipe.accumulate > 1) state[sumKey(key)] = zeros(shape);
       if (recipe.averageWeights && isAveraged(name)) state[averageKey(key)] = state[key]!;
     }
   }
@@ -144,9 +169,15 @@ export function averaged(state: Readonly<Record<string, HostTensor>>): Record<st
   return { ...state, ...under(state, averageKey("")) };
 }
 
-/** What changes from step to step by plan: learning rates, the policy's controls, the seed. */
-function controlTensors(stage: Stage, updates: readonly Update[], t: number): TensorMap {
-  const draw = stream(stage.seed, stage.name, "seed", t);
+const zeros = (shape: readonly number[]): HostTensor => ({
+  shape,
+  dtype: "float32",
+  data: new Float32Array(sizeOf(shape)),
+});
+
+/** What changes from step to step by plan: learning rates, the policy's controls, the seed, which each batch has of its own. */
+function controlTensors(stage: Stage, updates: readonly Update[], t: number, part = 0): TensorMap {
+  const draw = stream(stage.seed, stage.name, "seed", t, ...(part > 0 ? [part] : []));
   const controls: Record<string, HostTensor> = {
     ...prefixed("control/", stage.policy.controls?.(t, stage.steps) ?? {}),
     "control/ratio": scalar((stage.relaxation?.ratio ?? 0) * (1 - t / stage.steps)),

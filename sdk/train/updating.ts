@@ -19,7 +19,7 @@ export const averageKey = (key: string): string => `average/${key}`;
 export const isAveraged = (group: string): boolean => group === "weights" || group === "scale";
 
 /** Gradients by state keys; absent for what the loss does not depend on. */
-type Gradients = ReadonlyMap<string, tf.Tensor | null | undefined>;
+export type Gradients = ReadonlyMap<string, tf.Tensor | null | undefined>;
 
 /**
  * One update of all groups, traced: the entries of the state that it changes. Inputs are the state and, for a group, the
@@ -55,28 +55,43 @@ export function updated(
   return outputs;
 }
 
-/**
- * The gradients of the loss alone by what the policy trains. Both parts were added once, so that taking the penalty's off
- * leaves zero exactly where the loss has none.
- */
-export function withoutPenalty(policy: Policy, inputs: TensorMap, gradients: Gradients): TensorMap {
-  const names = Object.keys(policy.parameters).filter((name) => gradients.has(`parameter/${name}`));
-  const parameters = under(inputs, "parameter/");
-  const { penalty } = policy;
-  const own = penalty
-    ? tf.engine().gradients(
-        () => penalty(parameters) as tf.Scalar,
-        names.map((name) => parameters[name]!),
-        undefined,
-        true,
-      ).grads
-    : [];
+/** The names of what the policy trains, where it is among what `gradients` are by. */
+const ownNames = (policy: Policy, gradients: Gradients): string[] =>
+  Object.keys(policy.parameters).filter((name) => gradients.has(`parameter/${name}`));
+
+/** The gradients by what the policy trains, by name; zero where the loss does not depend on it. */
+export function ownOf(policy: Policy, inputs: TensorMap, gradients: Gradients): TensorMap {
   return Object.fromEntries(
-    names.map((name, i) => {
-      const whole = gradients.get(`parameter/${name}`) ?? tf.zerosLike(parameters[name]!);
-      return [name, own[i] ? tf.sub(whole, own[i]) : tf.clone(whole)];
+    ownNames(policy, gradients).map((name) => {
+      const key = `parameter/${name}`;
+      const gradient = gradients.get(key);
+      return [name, gradient ? tf.clone(gradient) : tf.zerosLike(inputs[key]!)];
     }),
   );
+}
+
+/**
+ * The gradients of the loss with those of the policy's penalty, which depends on no batch. It is added once for an update, so
+ * that the gradient of the loss alone is exactly zero where it has none, however many batches were summed.
+ */
+export function withPenalty(policy: Policy, inputs: TensorMap, gradients: Gradients): Gradients {
+  const { penalty } = policy;
+  const names = ownNames(policy, gradients);
+  if (!penalty || names.length === 0) return gradients;
+  const parameters = under(inputs, "parameter/");
+  const { grads } = tf.engine().gradients(
+    () => penalty(parameters) as tf.Scalar,
+    names.map((name) => parameters[name]!),
+    undefined,
+    true,
+  );
+  const whole = new Map(gradients);
+  for (const [i, name] of names.entries()) {
+    const key = `parameter/${name}`;
+    const [ofLoss, ofPenalty] = [gradients.get(key), grads[i]];
+    if (ofPenalty) whole.set(key, ofLoss ? tf.add(ofLoss, ofPenalty) : ofPenalty);
+  }
+  return whole;
 }
 
 const unchanged = (x: tf.Tensor): tf.Tensor => x;

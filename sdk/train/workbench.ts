@@ -92,10 +92,8 @@ export function modelShape({ model }: QuantizedGraph): {
 /** The number of steps that `length` means on this workbench. */
 export function stepsOf(bench: Workbench, length: Length, epochs: number): number {
   if (length.steps !== undefined) return length.steps;
-  return Math.max(
-    1,
-    Math.round((length.epochs ?? epochs) * bench.train.batchesPerEpoch(bench.batchSize, true)),
-  );
+  const batches = (length.epochs ?? epochs) * bench.train.batchesPerEpoch(bench.batchSize, true);
+  return Math.max(1, Math.round(batches / bench.recipe.accumulate));
 }
 
 /** What `train` needs besides the policy and the phases. */

@@ -94,34 +94,40 @@ function watched(split: Split, onMade: (batch: number) => void): Split {
 }
 
 test.each([
-  ["first", 0],
-  ["second, when the first has moved the weights", 1],
-])("a step under way is cancelled in its phase, the %s, and nothing of it remains", async (_, phase) => {
-  const turns = (of: typeof data) =>
-    autoqnn(model, { ...options, data: of })
-      .searchSchemes({ steps: 20, trialSteps: 6, update: "turns" })
-      .run();
-  const undisturbed = await turns(data);
-  let stopped = false;
-  const halves = (seed: number): readonly [Split, Split] => {
-    const parts = data.train.halves(seed);
-    const watching = watched(parts[phase]!, (batch) => {
-      if (batch === 5 && !stopped) cell.abort();
+  ["first", 0, 1],
+  ["second, when the first has moved the weights", 1, 1],
+  ["first, between the batches of an update", 0, 2],
+])(
+  "a step under way is cancelled in its phase, the %s, and nothing of it remains",
+  async (_, phase, accumulate) => {
+    // The second of the two batches of the second update is made while the first one is summed.
+    const [during, whole] = accumulate === 1 ? [5, 3] : [4, 1];
+    const turns = (of: typeof data) =>
+      autoqnn(model, { ...options, data: of, recipe: { accumulate } })
+        .searchSchemes({ steps: 20, trialSteps: 6, update: "turns" })
+        .run();
+    const undisturbed = await turns(data);
+    let stopped = false;
+    const halves = (seed: number): readonly [Split, Split] => {
+      const parts = data.train.halves(seed);
+      const watching = watched(parts[phase]!, (batch) => {
+        if (batch === during && !stopped) cell.abort();
+      });
+      return phase === 0 ? [watching, parts[1]] : [parts[0], watching];
+    };
+    const of = { ...data, train: { ...data.train, halves } };
+    await expect(turns(of)).rejects.toMatchObject({
+      code: "aborted",
+      message: expect.stringContaining(`was stopped after step ${whole} of 20.`),
     });
-    return phase === 0 ? [watching, parts[1]] : [parts[0], watching];
-  };
-  const of = { ...data, train: { ...data.train, halves } };
-  await expect(turns(of)).rejects.toMatchObject({
-    code: "aborted",
-    message: expect.stringContaining("was stopped after step 3 of 20."),
-  });
-  stopped = true;
-  cell = new AbortController();
-  const continued = await turns(of);
-  expect(continued.theta).toEqual(undisturbed.theta);
-  expect(continued.snapshot.variables).toEqual(undisturbed.snapshot.variables);
-  expect(continued.history.loss).toEqual(undisturbed.history.loss);
-});
+    stopped = true;
+    cell = new AbortController();
+    const continued = await turns(of);
+    expect(continued.theta).toEqual(undisturbed.theta);
+    expect(continued.snapshot.variables).toEqual(undisturbed.snapshot.variables);
+    expect(continued.history.loss).toEqual(undisturbed.history.loss);
+  },
+);
 
 test("what was interrupted is not continued on other data, nor what came to its end", async () => {
   const steps: number[] = [];

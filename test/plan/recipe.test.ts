@@ -89,6 +89,7 @@ test("with everything switched on, a stage that was stopped goes on to the bits 
   const recipe: Recipe = {
     optimizer: { name: "sgd", momentum: 0.9, nesterov: true },
     ...{ weightDecay: 1e-3, clipNorm: 1, labelSmoothing: 0.1, averageWeights: 0.9, scaleRate: 0.1 },
+    accumulate: 2,
     ...{ distillation: { weight: 0.5, temperature: 3 }, decay: { milestones: [0.5], factor: 0.1 } },
   };
   const plan = (watch: object) =>

@@ -69,25 +69,28 @@ describe("a fault that is planted is found", () => {
     for (const { evidence } of stuck) expect(evidence.bits).toBe(3);
   });
 
-  test("dead and constant: nodes around an activation that never fires", async () => {
-    const broken = smallNetwork();
-    const [gamma, beta, mean, variance] = broken.getLayer("one_bn").getWeights();
-    broken.getLayer("one_bn").setWeights([gamma!, tf.fill(beta!.shape, -50), mean!, variance!]);
-    const seen: Progress[] = [];
-    const run = await autoqnn(broken, options)
-      .learnPrecision({ steps: 30, budget, roundings, onProgress: (progress) => seen.push(progress) })
-      .run();
-    // Behind it nothing but zeros comes, so that no node has anything to learn from.
-    expect(nodesWith(run.health, "dead")).toEqual(run.nodes);
-    expect(nodesWith(run.health, "constant")).toContain("two/input");
-    const found = run.health.find(({ node, kind }) => node === "two/input" && kind === "dead")!;
-    expect(found.cause).toBe("Everything that reaches it is 0.");
-    expect(found.evidence).toMatchObject({ "steps without gradient": 30, "greatest value": 0 });
-    expect(String(run)).toMatch(/dead at two\/input since step 1/);
-    // It is known long before the end.
-    const early = seen.find(({ health }) => health && nodesWith(health, "constant").includes("two/input"));
-    expect(early!.step).toBeLessThan(10);
-  });
+  test.each([1, 3])(
+    "dead and constant: nodes around an activation that never fires, updates of %s batches",
+    async (accumulate) => {
+      const broken = smallNetwork();
+      const [gamma, beta, mean, variance] = broken.getLayer("one_bn").getWeights();
+      broken.getLayer("one_bn").setWeights([gamma!, tf.fill(beta!.shape, -50), mean!, variance!]);
+      const seen: Progress[] = [];
+      const run = await autoqnn(broken, { ...options, recipe: { accumulate } })
+        .learnPrecision({ steps: 30, budget, roundings, onProgress: (progress) => seen.push(progress) })
+        .run();
+      // Behind it nothing but zeros comes, so that no node has anything to learn from.
+      expect(nodesWith(run.health, "dead")).toEqual(run.nodes);
+      expect(nodesWith(run.health, "constant")).toContain("two/input");
+      const found = run.health.find(({ node, kind }) => node === "two/input" && kind === "dead")!;
+      expect(found.cause).toBe("Everything that reaches it is 0.");
+      expect(found.evidence).toMatchObject({ "steps without gradient": 30, "greatest value": 0 });
+      expect(String(run)).toMatch(/dead at two\/input since step 1/);
+      // It is known long before the end.
+      const early = seen.find(({ health }) => health && nodesWith(health, "constant").includes("two/input"));
+      expect(early!.step).toBeLessThan(10);
+    },
+  );
 
   test("collapsing: a budget that outweighs the data", async () => {
     const { health } = await autoqnn(model, options)
