@@ -161,8 +161,12 @@ test("floating-point training that was interrupted leaves the model as it was, a
 test("an evaluation ends when the cell is interrupted", async () => {
   const quantized = await autoqnn(model).generate();
   cell.abort();
-  for (const evaluation of [score(model, data.test!), quantized.evaluate(data.test!, { batchSize: 4 })])
-    await expect(evaluation).rejects.toMatchObject({
+  const evaluations = [
+    () => score(model, data.test!),
+    () => quantized.evaluate(data.test!, { batchSize: 4 }),
+  ];
+  for (const evaluate of evaluations)
+    await expect(evaluate()).rejects.toMatchObject({
       code: "aborted",
       message: expect.stringMatching(/^The evaluation was stopped after \d+ examples/),
     });
