@@ -2,7 +2,7 @@ import type * as tf from "@tensorflow/tfjs";
 import { showsItself } from "./display.js";
 import { engine } from "./engine/index.js";
 import { AutoqnnError } from "./errors.js";
-import type { QuantizedModel } from "./generate/index.js";
+import { type QuantizedModel, spanned } from "./generate/index.js";
 import { type GenerateOptions, pack } from "./generation.js";
 import { checkBudget } from "./graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "./graph/graph.js";
@@ -66,6 +66,9 @@ const DEFAULT = Object.freeze({ scheme: "clip" as SchemeName, bits: 8 });
 /** Batches of training data from which ranges and first statistics are taken. */
 const CALIBRATION_BATCHES = 8;
 
+/** How many examples these are at least, where nothing is trained that could make up for ranges of too few. */
+const CALIBRATION_EXAMPLES = 64;
+
 /**
  * Starts a plan: takes a trained model and gives back, by `generate()`, one whose weights and layer inputs each have their
  * own quantizing scheme and bitwidth. A plan is immutable and lazy; every method returns a new plan, and plans that share
@@ -104,13 +107,22 @@ export function autoqnn(trained: tf.LayersModel | tf.GraphModel, options: Autoqn
       recipe: recipeOf(recipe),
     }),
   );
-  const calibrated = once(async () => {
+  const seen = async (batches: number, ranges: "mean" | "all") => {
     const { engine, train } = await bench();
-    const snapshot = await calibrate(engine, graph, train, { batchSize, batches: CALIBRATION_BATCHES, seed });
+    const snapshot = await calibrate(engine, graph, train, { batchSize, batches, ranges, seed });
     return activations === "reference" ? { ...snapshot, signed: mapTrue(snapshot.signed) } : snapshot;
+  };
+  const calibrated = once(() => seen(CALIBRATION_BATCHES, "mean"));
+  const untrained = once(() => {
+    const batches = Math.max(CALIBRATION_BATCHES, Math.ceil(CALIBRATION_EXAMPLES / batchSize));
+    return seen(batches, "all");
   });
   const text = { model: trained, options, stages: [] };
-  const origin: Origin = { graph, seed, bench, calibrated, data: data !== undefined, text };
+  const ownScales = edges.perChannel === undefined;
+  const origin: Origin = {
+    ...{ graph, seed, bench, calibrated, untrained, ownScales },
+    ...{ data: data !== undefined, text },
+  };
   const start = Object.freeze({
     graph,
     searchSchemes: (given?: SearchSchemesOptions) => searched(origin, undefined, given),
@@ -127,7 +139,11 @@ interface Origin {
   readonly seed: number;
   readonly data: boolean;
   readonly bench: () => Promise<Workbench>;
+  /** Where training starts. */
   readonly calibrated: () => Promise<Snapshot>;
+  /** What is packed when there is no training: ranges are of all that was seen. */
+  readonly untrained: () => Promise<Snapshot>;
+  readonly ownScales: boolean;
   readonly text: Written;
 }
 
@@ -293,10 +309,15 @@ async function generateFrom(
     missingData("to re-estimate batch normalization from");
   if (options.biasCorrection) checkCorrection(data, stage !== undefined, options.batchNormalization);
   const last = stage && (await checkedResult(stage));
-  const snapshot = last?.snapshot ?? (await (data ? origin.calibrated() : uncalibrated(graph)));
-  const assignment = last?.assignment ?? initialAssignment(graph, snapshot);
   const bench = data ? { bench: await origin.bench() } : {};
-  return pack({ graph, seed, snapshot, assignment, ...bench, ...(last && { last }) }, options);
+  if (last) {
+    const { snapshot, assignment } = last;
+    return pack({ graph, seed, snapshot, assignment, ...bench, last, ownScales: false }, options);
+  }
+  const seen = await (data ? origin.untrained() : uncalibrated(graph));
+  const assignment = initialAssignment(graph, seen);
+  const snapshot = spanned(graph, seen, assignment);
+  return pack({ graph, seed, snapshot, assignment, ...bench, ownScales: origin.ownScales }, options);
 }
 
 /** Biases are corrected towards the network that was given: not what training made of it, nor what was re-estimated. */

@@ -5,7 +5,9 @@ import {
   decode,
   fold,
   generate,
+  ownScales,
   type QuantizedModel,
+  type Scaled,
   stagesOf,
   unfolded,
 } from "./generate/index.js";
@@ -40,7 +42,8 @@ import { VERSION } from "./version.js";
  * `biasCorrection` moves the bias of each dense and convolution layer so that its outputs are on average those in floating
  * point, on calibration data without labels, unless the outputs of the network would then be no nearer to its own. For plans
  * without a stage: training moves biases itself. Batch normalization is not re-estimated then, which would mend the same
- * errors in its own layers; folded, it leaves biases to correct. Default false.
+ * errors in its own layers; folded, it leaves biases to correct. By default it is done where there is data, no stage, and
+ * nothing was re-estimated.
  */
 export type GenerateOptions = z.input<typeof GenerationOptions>;
 
@@ -54,26 +57,35 @@ export interface Unpacked {
   readonly last?: AnyRun;
   readonly snapshot: Snapshot;
   readonly assignment: Assignment;
+  /** Whether weights may get a scale per channel that the graph does not give them: nothing was trained with one alone. */
+  readonly ownScales: boolean;
 }
 
 /** Packs a plan's result. `options` are checked, and re-estimation is asked for only where there is data. */
 export async function pack(
-  { graph, seed, bench, last, snapshot, assignment }: Unpacked,
+  { graph, seed, bench, last, ...given }: Unpacked,
   { batchNormalization, reestimate: batches, biasCorrection }: z.output<typeof GenerationOptions>,
 ): Promise<QuantizedModel> {
+  const { assignment } = given;
+  const scaled = given.ownScales
+    ? ownScales(graph, given.snapshot, assignment)
+    : { snapshot: given.snapshot, factors: {}, rounded: {} };
+  const { snapshot, factors } = scaled;
   const open =
     batchNormalization === undefined && !biasCorrection && last?.kind !== "tune" && bench?.validated;
   const settled =
     bench && (open || batchNormalization?.startsWith("reestimate"))
-      ? await remeasured(bench, snapshot, assignment, { batches, compare: !!open })
+      ? await remeasured(bench, scaled, assignment, { batches, compare: !!open })
       : { snapshot, reason: "kept as it is" };
   const folded = batchNormalization?.endsWith("fold") ?? false;
   const packable = folded
-    ? fold(graph, settled.snapshot, assignment)
-    : unfolded(graph, settled.snapshot, settled.reason);
-  const generation = { folded, ...(settled.snapshot !== snapshot && { reestimate: batches }) };
+    ? fold(graph, settled.snapshot, assignment, factors)
+    : unfolded(graph, settled.snapshot, settled.reason, factors);
+  const reestimated = settled.snapshot !== snapshot;
+  const generation = { folded, ...(reestimated && { reestimate: batches }) };
   const provenance = { library: VERSION, seed, stages: stagesOf(last), generation };
-  if (!bench || !biasCorrection) return generate(graph, snapshot, assignment, provenance, packable);
+  const correct = biasCorrection ?? !(last || reestimated);
+  if (!bench || !correct) return generate(graph, snapshot, assignment, provenance, packable);
 
   const decoded = decode(artifactOf(graph, snapshot, assignment, provenance, packable));
   const { engine, train: source, batchSize } = bench;
@@ -89,17 +101,27 @@ const CALIBRATION_BATCHES = 8;
 /** The snapshot with batch normalization measured anew under the quantizers of `assignment`: always, or if it is better so. */
 async function remeasured(
   bench: Workbench,
-  snapshot: Snapshot,
+  scaled: Scaled,
   assignment: Assignment,
   { batches, compare }: { batches: number; compare: boolean },
 ): Promise<{ readonly snapshot: Snapshot; readonly reason: string }> {
   const { engine, graph, train, batchSize, seed } = bench;
-  const policy = fixedPolicy(assignment);
+  // Programs know of no factors: what has them takes part as it was rounded, with nothing left to round.
+  const snapshot = { ...scaled.snapshot, variables: { ...scaled.snapshot.variables, ...scaled.rounded } };
+  const policy = fixedPolicy(
+    Object.fromEntries(Object.entries(assignment).filter(([id]) => !Object.hasOwn(scaled.rounded, id))),
+  );
   const fresh = await reestimate(engine, graph, snapshot, policy, train, { batchSize, batches, seed });
-  if (!compare || fresh === snapshot) return { snapshot: fresh, reason: "re-estimated" };
+  if (fresh === snapshot) return { snapshot: scaled.snapshot, reason: "there is none to re-estimate" };
+  const divided = Object.keys(scaled.rounded).map((id) => [id, scaled.snapshot.variables[id]!]);
+  const measured = { ...fresh, variables: { ...fresh.variables, ...Object.fromEntries(divided) } };
+  if (!compare) return { snapshot: measured, reason: "re-estimated" };
   const [before, after] = [await validate(bench, snapshot, policy), await validate(bench, fresh, policy)];
   const losses = `${after.loss.toFixed(4)} against ${before.loss.toFixed(4)} nat`;
   return after.loss < before.loss
-    ? { snapshot: fresh, reason: `re-estimated, with a loss on held-out data of ${losses}` }
-    : { snapshot, reason: `kept as it is: re-estimated, the loss on held-out data is ${losses}` };
+    ? { snapshot: measured, reason: `re-estimated, with a loss on held-out data of ${losses}` }
+    : {
+        snapshot: scaled.snapshot,
+        reason: `kept as it is: re-estimated, the loss on held-out data is ${losses}`,
+      };
 }

@@ -104,7 +104,7 @@ export const PlanOptions = z.strictObject({
   pin: z
     .record(z.string(), z.strictObject({ scheme: pinned.exactOptional(), bits: bitwidth.exactOptional() }))
     .default({}),
-  perChannel: z.boolean().default(false),
+  perChannel: z.boolean().exactOptional(),
   quantizeInput: z.boolean().default(false),
   recurrentState: z.boolean().default(false),
   attentionProducts: z.boolean().default(false),
@@ -167,7 +167,7 @@ export const MeasureOptions = z.strictObject({
 export const GenerationOptions = z.strictObject({
   batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).optional(),
   reestimate: count.default(100),
-  biasCorrection: z.boolean().default(false),
+  biasCorrection: z.boolean().optional(),
 });
 
 export const PretrainOptions = z.strictObject({

@@ -27,24 +27,34 @@ interface Fold extends Omit<Affine, "bias"> {
 }
 
 /** The network as it is; `reason` says why its batch normalizations are kept. */
-export function unfolded(graph: QuantizedGraph, snapshot: Snapshot, reason: string): Packable {
+export function unfolded(
+  graph: QuantizedGraph,
+  snapshot: Snapshot,
+  reason: string,
+  factors: Packable["factors"] = {},
+): Packable {
   const leaves = leavesOf(topologyOf(graph.model));
   const outcomes = normalizations(graph, leaves).map((layer) => ({ layer, reason }));
-  return { graph, snapshot, factors: {}, outcomes };
+  return { graph, snapshot, factors, outcomes };
 }
 
 /**
  * The network without the batch normalizations that an affine layer can take over: with f = gamma / sqrt(variance + epsilon)
  * per output channel, kernel' = kernel f and bias' = (bias - mean) f + beta. A kernel that `assignment` quantizes keeps its
- * codes, and f becomes its factors; any other is multiplied. Node ids stay.
+ * codes, and f becomes its factors, times those that are given; any other is multiplied. Node ids stay.
  *
  * It is folded when every output of the layer before it goes to it and nowhere else, with no activation between.
  */
-export function fold(graph: QuantizedGraph, snapshot: Snapshot, assignment: Assignment): Packable {
+export function fold(
+  graph: QuantizedGraph,
+  snapshot: Snapshot,
+  assignment: Assignment,
+  given: Packable["factors"] = {},
+): Packable {
   const topology = topologyOf(graph.model);
   const leaves = leavesOf(topology);
   const variables: Record<string, HostTensor> = { ...snapshot.variables };
-  const factors: Record<string, HostTensor> = {};
+  const factors: Record<string, HostTensor> = { ...given };
   const folded: Fold[] = [];
   const outcomes = normalizations(graph, leaves).map((layer): NormalizationOutcome => {
     const found = foldOf(layer, { graph, leaves, assignment });
@@ -53,7 +63,8 @@ export function fold(graph: QuantizedGraph, snapshot: Snapshot, assignment: Assi
     if (typeof values === "string") return { layer, reason: values };
     const { factor, bias } = values;
     const kernel = snapshot.variables[found.kernel]!;
-    if (assignment[found.kernel]) factors[found.kernel] = factor;
+    const before = factors[found.kernel];
+    if (assignment[found.kernel]) factors[found.kernel] = before ? multiplied(before, factor) : factor;
     else variables[found.kernel] = multiplied(kernel, factor);
     variables[found.bias] = bias;
     folded.push(found);

@@ -63,7 +63,8 @@ export interface GraphOptions {
    * Gives every output channel of a weight a scale of its own: its values are divided by the channel's largest magnitude,
    * all channels share the node's staircase, and what comes out is multiplied back. For weights whose channels differ by
    * orders of magnitude, such as depthwise kernels into which a batch normalization was folded. It costs a float32 per
-   * channel. Weights of dense, convolution and recurrent layers have channels; others keep one scale. Default false.
+   * channel. Weights of dense, convolution and recurrent layers have channels; others keep one scale. Default false where a
+   * plan trains; in a plan without a stage each weight has what leaves less error, see `ownScales`. `false` holds for all.
    */
   readonly perChannel?: boolean;
   /** Also quantize what comes straight from the model's input. Default false: it is 8-bit data already. */

@@ -42,7 +42,7 @@ export function dividedByChannel(
 }
 
 /** The number of the channel that value i of a tensor belongs to. */
-function channelOf(shape: readonly number[], axes: ChannelAxes): (i: number) => number {
+export function channelOf(shape: readonly number[], axes: ChannelAxes): (i: number) => number {
   const numbering = shape.flatMap((size, axis) =>
     axes.includes(axis - shape.length) ? [{ size, below: product(shape.slice(axis + 1)) }] : [],
   );

@@ -13,11 +13,18 @@ import { refuseStopped } from "./stopped.js";
 
 const MINIMUM = STATISTICS.indexOf("minimum");
 
+/** Of each statistic, how those of several batches become one: what is no mean over values is an extreme of them. */
+const POOLED = STATISTICS.map((name) =>
+  name === "minimum" ? Math.min : name === "maximum" || name === "absMaximum" ? Math.max : undefined,
+);
+
 /**
- * The floating-point network as a snapshot: its weights, and for every node the mean statistic vector over some batches of
+ * The floating-point network as a snapshot: its weights, and for every node the statistic vector over some batches of
  * training data and whether its values are ever negative. Scales start at 1.
  *
  * @param batches how many batches to look at
+ * @param ranges extremes of the batches' own, averaged ("mean"), as running statistics are, which training goes on with; or
+ * those of all that was seen ("all"), which does not depend on how it is cut into batches
  */
 export async function calibrate(
   engine: Engine,
@@ -27,8 +34,15 @@ export async function calibrate(
     batchSize,
     batches,
     seed,
+    ranges = "mean",
     signal = notebook()?.signal,
-  }: { batchSize: number; batches: number; seed: number; signal?: AbortSignal | undefined },
+  }: {
+    batchSize: number;
+    batches: number;
+    seed: number;
+    ranges?: "mean" | "all";
+    signal?: AbortSignal | undefined;
+  },
 ): Promise<Snapshot> {
   const step = engine.compile("calibrate", (inputs) => {
     const seen: Record<string, tf.Tensor> = {};
@@ -54,17 +68,23 @@ export async function calibrate(
   );
   const sums: Record<string, Float64Array> = {};
   const signed: Record<string, boolean> = {};
-  let count = 0;
+  let [count, weight] = [0, 0];
   try {
     for await (const { x, y } of source.epoch({ batchSize, seed, epoch: 0 })) {
       const { done, ...outputs } = await step.run({ ...state, x });
+      const share = ranges === "mean" ? 1 : x.shape[0]!;
       for (const [id, { data }] of Object.entries(await toHost(outputs))) {
-        sums[id] ??= new Float64Array(data.length);
-        for (const [i, value] of data.entries()) sums[id][i]! += value;
+        const known = sums[id];
+        sums[id] = Float64Array.from(data, (value, i) => {
+          const extreme = ranges === "all" && POOLED[i];
+          if (extreme) return known ? extreme(known[i]!, value) : value;
+          return (known?.[i] ?? 0) + share * value;
+        });
         signed[id] = (signed[id] ?? false) || data[MINIMUM]! < 0;
       }
       tf.dispose([x, y, done!, outputs]);
       count++;
+      weight += share;
       refuseStopped(signal, `The calibration was stopped after batch ${count}`);
       if (count === batches) break;
     }
@@ -74,7 +94,9 @@ export async function calibrate(
   }
   return {
     ...start,
-    statistics: mapValues(sums, (sum) => Float32Array.from(sum, (value) => value / count)),
+    statistics: mapValues(sums, (sum) =>
+      Float32Array.from(sum, (value, i) => (ranges === "all" && POOLED[i] ? value : value / weight)),
+    ),
     signed: { ...start.signed, ...signed },
   };
 }

@@ -130,12 +130,15 @@ test("layers without a bias, called twice, or with a quantized bias are left as 
   expect((await correct(graph, assignment, false)).layers).toBe(0);
 });
 
-test("a plan does so where it is asked to, and has data and no stage", async () => {
+test("a plan does so where it has data and no stage, unless it is asked not to", async () => {
   const given = { batchSize: 32, pin: { "*": { bits: 3 } } };
   const plan = autoqnn(smallNetwork(), { ...given, data: blobData() });
   const corrected = await plan.generate({ biasCorrection: true });
   expect(corrected.provenance.generation).toEqual({ folded: false, correctedBiases: 2 });
-  expect((await plan.generate()).provenance.generation).not.toHaveProperty("correctedBiases");
+  const kept = await plan.generate({ biasCorrection: false });
+  expect(kept.provenance.generation).not.toHaveProperty("correctedBiases");
+  const unasked = autoqnn(smallNetwork(), { ...given, data: { train: blobData().train } });
+  expect((await unasked.generate()).provenance.generation).toEqual(corrected.provenance.generation);
   const refused = { code: "bad-option", message: expect.stringMatching(/biasCorrection|correct biases/) };
   const tuned = plan.fineTune({ steps: 2, reestimate: 1 });
   await expect(tuned.generate({ biasCorrection: true })).rejects.toMatchObject(refused);

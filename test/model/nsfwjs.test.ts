@@ -54,35 +54,36 @@ describe("a trained network, loaded unchanged", () => {
   );
 
   // Batch normalization is folded into its kernels, and its weights were rounded to 256 values a tensor before they were
-  // published. One scale per tensor is then too coarse, and errors that a channel shares add up: every part is needed.
-  test("a graph model in 8 bits, with a scale per channel and corrected biases, agrees with itself", async () => {
+  // published. One scale per tensor is then too coarse, and errors that a channel shares add up.
+  test("a graph model in 8 bits agrees with itself without an option, however the data is cut into batches", async () => {
     const model = await models.load(await unpacked("graph", directory()));
     const { train, test } = await datasets.imageFolder(IMAGES, { size: 224 });
     const x = tf.concat([await all(test), await all(train)]);
     const theirs = model.predict(x) as tf.Tensor;
-    const quantized = (perChannel: boolean) =>
+    const plan = (batchSize: number, seed: number, perChannel?: boolean) =>
       autoqnn(model, {
-        data: { train },
-        batchSize: 1,
-        perChannel,
-        pin: { "*": { scheme: "fixed", bits: 8 } },
+        ...{ data: { train }, batchSize, seed, pin: { "*": { scheme: "fixed", bits: 8 } } },
+        ...(perChannel !== undefined && { perChannel }),
       });
-    const best = await quantized(true).generate({ biasCorrection: true });
-    expect(best.provenance.generation).toMatchObject({ correctedBiases: 53 });
-    const ours = best.predict(x) as tf.Tensor;
-    expect(classes(ours)).toEqual(classes(theirs));
-    expect(relativeError(ours, theirs)).toBeLessThan(0.01);
+    const cut = [await plan(1, 0).generate(), await plan(4, 1).generate()];
+    for (const each of cut) {
+      const ours = each.predict(x) as tf.Tensor;
+      expect(classes(ours)).toEqual(classes(theirs));
+      // Inputs in 8 bits alone, weights in floating point, move the outputs by 0.6 to 1.6 %, as chance has it.
+      expect(relativeError(ours, theirs)).toBeLessThan(0.02);
+    }
+    const [ranges, others] = cut.map(({ nodes }) =>
+      nodes.flatMap(({ kind, staircase }) => (kind === "input" ? [staircase.levels.at(-1)!] : [])),
+    );
+    for (const [i, level] of ranges!.entries()) expect(level / others![i]!).toBeCloseTo(1, 4);
 
-    const others = [
-      await quantized(true).generate(),
-      await quantized(false).generate({ biasCorrection: true }),
-    ];
-    for (const other of others)
-      expect(relativeError(other.predict(x) as tf.Tensor, theirs)).toBeGreaterThan(0.03);
+    const coarse = await plan(4, 0, false).generate({ biasCorrection: false });
+    expect(relativeError(coarse.predict(x) as tf.Tensor, theirs)).toBeGreaterThan(0.1);
 
     const out = directory();
-    await best.save(out);
-    expect(((await load(out)).predict(x) as tf.Tensor).dataSync()).toEqual(ours.dataSync());
+    await cut[0]!.save(out);
+    const again = (await load(out)).predict(x) as tf.Tensor;
+    expect(again.dataSync()).toEqual((cut[0]!.predict(x) as tf.Tensor).dataSync());
     model.dispose();
   }, 120_000);
 
