@@ -34,7 +34,7 @@ test("channels that differ widely get a scale each, and whole multiples of a ste
   for (const [i, x] of fine.entries()) expect(Math.abs(values[2 * i + 1]! - x)).toBeLessThan(1e-7);
 });
 
-test("one scale stays where the channels are alike, and everywhere by perChannel: false", async () => {
+test("one scale stays where the channels are alike, in clip, and everywhere by perChannel: false", async () => {
   // Multiples of the one step that fixed has for all of them.
   const alike = [
     [1, -0.5, 0.25],
@@ -45,7 +45,10 @@ test("one scale stays where the channels are alike, and everywhere by perChannel
     [100, 1, 2],
     [0.003, 0.011, -0.097],
   ]);
+  expect((await kernel(unlike)).node.factor).toBeDefined();
   expect((await kernel(unlike, { perChannel: false })).node.factor).toBeUndefined();
+  const clip = { "*": { scheme: "clip", bits: 8 } };
+  expect((await kernel(unlike, { pin: clip })).node.factor).toBeUndefined();
 });
 
 test("an input in fixed point spans what was seen, whatever the batches", async () => {

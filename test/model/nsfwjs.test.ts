@@ -54,7 +54,28 @@ describe("a trained network, loaded unchanged", () => {
   );
 
   // Batch normalization is folded into its kernels, and its weights were rounded to 256 values a tensor before they were
-  // published. One scale per tensor is then too coarse, and errors that a channel shares add up.
+  // published. One scale per tensor is then too coarse, and errors that a channel shares add up: both parts are needed.
+  test("a graph model in 8 bits, with a scale per channel and corrected biases, agrees with itself", async () => {
+    const model = await models.load(await unpacked("graph", directory()));
+    const { train, test } = await datasets.imageFolder(IMAGES, { size: 224 });
+    const x = tf.concat([await all(test), await all(train)]);
+    const theirs = model.predict(x) as tf.Tensor;
+    const outputs = async (perChannel: boolean, biasCorrection: boolean) => {
+      const pin = { "*": { scheme: "fixed", bits: 8 } } as const;
+      const plan = autoqnn(model, { data: { train }, batchSize: 1, perChannel, pin });
+      const quantized = await plan.generate({ biasCorrection });
+      const corrected = biasCorrection ? { correctedBiases: 53 } : {};
+      expect(quantized.provenance.generation).toEqual({ folded: false, ...corrected });
+      return quantized.predict(x) as tf.Tensor;
+    };
+    const ours = await outputs(true, true);
+    expect(classes(ours)).toEqual(classes(theirs));
+    expect(relativeError(ours, theirs)).toBeLessThan(0.01);
+    for (const other of [await outputs(true, false), await outputs(false, true)])
+      expect(relativeError(other, theirs)).toBeGreaterThan(0.03);
+    model.dispose();
+  }, 120_000);
+
   test("a graph model in 8 bits agrees with itself without an option, however the data is cut into batches", async () => {
     const model = await models.load(await unpacked("graph", directory()));
     const { train, test } = await datasets.imageFolder(IMAGES, { size: 224 });
