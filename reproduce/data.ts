@@ -14,6 +14,14 @@ export interface Places {
   readonly imageSize: number;
 }
 
+/** The first images of each split, `images` at most. */
+export const fewer = ({ name, train, validation, test }: Dataset, images = Number.POSITIVE_INFINITY) => ({
+  name,
+  train: train.take(Math.min(images, train.size)),
+  validation: validation.take(Math.min(images, validation.size)),
+  test: test.take(Math.min(images, test.size)),
+});
+
 /**
  * Reads a data set; of images on disk only their names.
  *

@@ -15,6 +15,8 @@ export interface Workload {
   /** Of every method, searches included. */
   readonly epochs: number;
   readonly recipe?: RecipeOptions;
+  /** Of each split at most so many images, for a scale that only has to run. */
+  readonly images?: number;
 }
 
 /** How much is trained for the tables. */
@@ -38,7 +40,7 @@ export const SCALES = {
   smoke: {
     name: "smoke",
     about: "nothing is trained long enough to mean anything; it shows that every path runs",
-    workloads: [fashion("resnet8", 0.004, 0.01, 16)],
+    workloads: [{ ...fashion("resnet8", 0.11, 0.3, 16), images: 2000 }],
     ...{ seeds: [0], bits: [2], rates: [0.01], apart: false },
   },
   small: {

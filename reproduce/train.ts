@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { engine, pretrain, score, type tf } from "../sdk/index.js";
-import { dataOf, type Places } from "./data.js";
+import { dataOf, fewer, type Places } from "./data.js";
 import { FLOATING, type Outcome } from "./experiment.js";
 import { methodOf } from "./methods/index.js";
 import type { Measured, Protocol } from "./methods/method.js";
@@ -26,7 +26,7 @@ export async function start(
   if (!workload) throw new Error(`Expected a network of this scale, received "${network}".`);
   // Started first, so that the network is built where it is trained.
   await engine();
-  const data = await dataOf(workload.data, places);
+  const data = fewer(await dataOf(workload.data, places), workload.images);
   const { batchSize, startEpochs: epochs, startRate, recipe } = workload;
   const model = await floatingNetwork(workload.network, data, {
     ...{ seed, epochs, batchSize, directory: join(directory, "starts") },
