@@ -2,7 +2,8 @@ import { figures } from "../../sdk/index.js";
 import { type Column, table } from "../../sdk/table.js";
 import type { Chosen, Experiment, Extent, Found, Outcome } from "../experiment.js";
 import { NAMES } from "../methods/names.js";
-import { type Group, groupOf, missingNote, type Place, requestsOf, shown } from "./group.js";
+import { shown } from "./columns.js";
+import { type Group, groupOf, missingNote, type Place, requestsOf } from "./group.js";
 
 /** The schemes that the search alone chooses, and what the whole chain makes of schemes and bits. */
 const SHOWN = [NAMES.search, NAMES.chain];

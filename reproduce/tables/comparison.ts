@@ -3,19 +3,9 @@ import { type Experiment, type Extent, FLOATING, FLOATING_BITS } from "../experi
 import { SCALING, SINGLE } from "../methods/index.js";
 import { NAMES, single } from "../methods/names.js";
 import { PUBLISHED, type Published } from "../published.js";
+import { ACCURACY, BITS, METHOD, SIZE, shown } from "./columns.js";
 import { differencesFigure } from "./differencesFigure.js";
-import {
-  accuracy,
-  accuracyColumns,
-  type Group,
-  groupOf,
-  meanColumn,
-  missingNote,
-  overSeeds,
-  type Place,
-  requestsOf,
-  shown,
-} from "./group.js";
+import { accuracy, type Group, groupOf, missingNote, overSeeds, type Place, requestsOf } from "./group.js";
 import { differenceColumns, leaderNote, paired } from "./paired.js";
 
 /** The methods of the literature, and the single schemes: what ours is held against. The search-free control is a part of ours. */
@@ -62,38 +52,9 @@ export const comparison: Experiment = {
           table: table(
             [floating, ...groups],
             [
-              { title: "method", value: ({ method }) => method },
-              meanColumn<Group>(
-                (row) => row,
-                { title: "weights", unit: "bit", digits: 2 },
-                (outcome) => {
-                  return outcome.averageBits.weights;
-                },
-              ),
-              meanColumn<Group>(
-                (row) => row,
-                { title: "inputs", unit: "bit", digits: 2 },
-                (outcome) => {
-                  return outcome.averageBits.activations;
-                },
-              ),
-              meanColumn<Group>(
-                (row) => row,
-                { title: "size", unit: "KB", digits: 2 },
-                ({ bytes }) => {
-                  return bytes / 1000;
-                },
-              ),
-              ...accuracyColumns<Group>((row) => row),
-              ...differenceColumns<Group>(
-                `difference to ${NAMES.chain}`,
-                (row) => row,
-                () => groups.find(({ method }) => method === NAMES.chain),
-              ),
-              {
-                title: "rate",
-                value: ({ outcomes }) => shown(outcomes[0]?.rate),
-              },
+              ...[METHOD, ...BITS, SIZE, ...ACCURACY],
+              ...differenceColumns(NAMES.chain, () => groups.find(({ method }) => method === NAMES.chain)),
+              { title: "rate", value: ({ outcomes }) => shown(outcomes[0]?.rate) },
             ],
           ),
         })),

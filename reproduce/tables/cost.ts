@@ -6,20 +6,20 @@ import {
   FLOATING_BITS,
   type Found,
   type Outcome,
+  type TimedStage,
 } from "../experiment.js";
 import { NAMES } from "../methods/names.js";
+import { deviation, METHOD, mean, SEEDS, shown } from "./columns.js";
 import { ratiosFigure } from "./costFigure.js";
 import {
   type Group,
   groupOf,
   inWords,
-  meanColumn,
   missingNote,
   type OverSeeds,
   overSeeds,
   type Place,
   requestsOf,
-  shown,
 } from "./group.js";
 
 /** Baselines that keep to what is given, those that allot bits, and ours. */
@@ -98,24 +98,17 @@ function columns(groups: readonly Group[]): Column<Group>[] {
     ...{ title, digits: 2 },
     value: (group) => shown(ratio(group, base, value)?.mean),
   });
-  const own = (group: Group): Group => group;
   return [
-    { title: "method", value: ({ method }) => method },
-    meanColumn(own, { title: "steps", digits: 0 }, ({ steps }) => steps),
-    meanColumn(own, { title: "time", unit: "s", digits: 1 }, seconds),
-    {
-      ...{ title: "deviation", unit: "s", digits: 1 },
-      value: (group) => {
-        const over = overSeeds(group, seconds);
-        return shown(over && over.count > 1 ? over.deviation : undefined);
-      },
-    },
+    METHOD,
+    mean({ title: "steps", digits: 0 }, ({ steps }) => steps),
+    mean({ title: "time", unit: "s", digits: 1 }, seconds),
+    deviation({ unit: "s", digits: 1 }, seconds),
     relative("time / floating point", floating, seconds),
     relative("time / LSQ", lsq, seconds),
-    meanColumn(own, { title: "peak memory", unit: "MB", digits: 0 }, peak),
+    mean({ title: "peak memory", unit: "MB", digits: 0 }, peak),
     relative("memory / floating point", floating, peak),
     relative("memory / LSQ", lsq, peak),
-    { title: "seeds", value: ({ outcomes, asked }) => `${outcomes.length} of ${asked}` },
+    SEEDS,
   ];
 }
 
@@ -127,23 +120,22 @@ function stagesOf(scale: Extent, network: string, found: Found) {
     return names.map((name) => ({ group, name }));
   });
   if (rows.length === 0) return [];
-  const stage = ({ stages = [] }: Outcome, name: string) => stages.find((own) => own.name === name);
-  const mean = (row: (typeof rows)[number], value: (outcome: Outcome) => number | undefined) =>
-    shown(overSeeds(row.group, value)?.mean);
+  const ofStage = (
+    shape: Omit<Column<(typeof rows)[number]>, "value">,
+    value: (stage: TimedStage) => number | undefined,
+  ): Column<(typeof rows)[number]> => ({
+    ...shape,
+    value: ({ group, name }) =>
+      mean(shape, ({ stages = [] }) => stages.filter((own) => own.name === name).map(value)[0]).value(group),
+  });
   return [
     {
       caption: `${network}, stage by stage`,
       table: table(rows, [
         { title: "method", value: ({ group }) => group.method },
         { title: "stage", value: ({ name }) => name },
-        {
-          ...{ title: "time", unit: "s", digits: 1 },
-          value: (row) => mean(row, (outcome) => stage(outcome, row.name)?.seconds),
-        },
-        {
-          ...{ title: "step", unit: "ms", digits: 1 },
-          value: (row) => mean(row, (outcome) => stage(outcome, row.name)?.stepMilliseconds),
-        },
+        ofStage({ title: "time", unit: "s", digits: 1 }, (own) => own.seconds),
+        ofStage({ title: "step", unit: "ms", digits: 1 }, (own) => own.stepMilliseconds),
       ]),
     },
   ];

@@ -1,5 +1,4 @@
 import { moments } from "../../sdk/report/moments.js";
-import type { Cell, Column } from "../../sdk/table.js";
 import type { Extent, Found, Outcome, Request } from "../experiment.js";
 
 /** A place in a table: a method on a network at a budget, whatever the seed. */
@@ -42,33 +41,12 @@ export function overSeeds(
 /** Test accuracy in percent. */
 export const accuracy = ({ test }: Outcome): number => 100 * test.accuracy;
 
-/** A cell, with a dash for what is not there yet. */
-export const shown = (value: Cell): Cell => value ?? "-";
+/** Size of the weights in KB of 1000 bytes. */
+export const kilobytes = ({ bytes }: Outcome): number => bytes / 1000;
 
-/** The mean of a number of the outcomes, by default without its spread. */
-export function meanColumn<R>(
-  group: (row: R) => Group,
-  column: Omit<Column<R>, "value">,
-  value: (outcome: Outcome) => number | undefined,
-): Column<R> {
-  return { ...column, value: (row) => shown(overSeeds(group(row), value)?.mean) };
-}
-
-/** Test accuracy over seeds, how much it differs between them, and of how many it was taken. */
-export function accuracyColumns<R>(group: (row: R) => Group): Column<R>[] {
-  const of = (row: R): OverSeeds | undefined => overSeeds(group(row), accuracy);
-  return [
-    { title: "test accuracy", unit: "%", digits: 2, value: (row) => shown(of(row)?.mean) },
-    {
-      ...{ title: "deviation", unit: "points", digits: 2 },
-      value: (row) => {
-        const found = of(row);
-        return shown(found && found.count > 1 ? found.deviation : undefined);
-      },
-    },
-    { title: "seeds", value: (row) => `${group(row).outcomes.length} of ${group(row).asked}` },
-  ];
-}
+/** Weights and the most activations that are live at once, for one image, in KB of 1000 bytes. */
+export const memoryKilobytes = ({ memoryBytes }: Outcome): number | undefined =>
+  memoryBytes && memoryBytes / 1000;
 
 /** A number over seeds in words: "88.20 ± 0.31 %", or that it is of one seed. */
 export function inWords({ mean, deviation, count }: OverSeeds, unit = " %", digits = 2): string {

@@ -1,6 +1,7 @@
 import { type Effect, effectsOf } from "../../sdk/study/effects.js";
 import type { Column } from "../../sdk/table.js";
-import { accuracy, type Group, inWords, overSeeds, shown } from "./group.js";
+import { shown } from "./columns.js";
+import { accuracy, type Group, inWords, overSeeds } from "./group.js";
 
 /**
  * How many points of test accuracy `group` lies above `reference`, over the seeds that both have: mean of the differences
@@ -19,19 +20,21 @@ export function paired(group: Group, reference: Group): Effect | undefined {
 }
 
 /** The difference of each row to its reference, with its interval; a dash for the reference itself and for what is missing. */
-export function differenceColumns<R>(
-  title: string,
-  group: (row: R) => Group,
-  reference: (row: R) => Group | undefined,
-): Column<R>[] {
-  const of = (row: R): Effect | undefined => {
-    const other = reference(row);
-    return other && other.method !== group(row).method ? paired(group(row), other) : undefined;
+export function differenceColumns(
+  reference: string,
+  referenceOf: (group: Group) => Group | undefined,
+): Column<Group>[] {
+  const of = (group: Group): Effect | undefined => {
+    const other = referenceOf(group);
+    return other && other.method !== group.method ? paired(group, other) : undefined;
   };
   return [
-    { title, unit: "points", digits: 2, value: (row) => shown(of(row)?.mean) },
-    { title: "low (95 %)", digits: 2, value: (row) => shown(of(row)?.low ?? undefined) },
-    { title: "high (95 %)", digits: 2, value: (row) => shown(of(row)?.high ?? undefined) },
+    {
+      ...{ title: `difference to ${reference}`, unit: "points", digits: 2 },
+      value: (group) => shown(of(group)?.mean),
+    },
+    { title: "low (95 %)", digits: 2, value: (group) => shown(of(group)?.low ?? undefined) },
+    { title: "high (95 %)", digits: 2, value: (group) => shown(of(group)?.high ?? undefined) },
   ];
 }
 

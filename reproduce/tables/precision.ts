@@ -1,12 +1,13 @@
 import { table } from "../../sdk/table.js";
-import { type Experiment, type Extent, FLOATING, FLOATING_BITS, type Outcome } from "../experiment.js";
+import { type Experiment, type Extent, FLOATING, FLOATING_BITS } from "../experiment.js";
 import { NAMES } from "../methods/names.js";
 import { budgetFigure } from "./budgetFigure.js";
+import { ACCURACY, BITS, MEMORY, METHOD, SIZE } from "./columns.js";
 import {
-  accuracyColumns,
   type Group,
   groupOf,
-  meanColumn,
+  kilobytes,
+  memoryKilobytes,
   missingNote,
   type Place,
   requestsOf,
@@ -49,17 +50,8 @@ export const precision: Experiment = {
           [floating, ...groups],
           [
             { title: "budget", unit: "bit", value: ({ bits }) => bits },
-            { title: "method", value: ({ method }) => method },
-            meanColumn((row) => row, { title: "weights", unit: "bit", digits: 2 }, weightBits),
-            meanColumn((row) => row, { title: "inputs", unit: "bit", digits: 2 }, inputBits),
-            meanColumn((row) => row, { title: "size", unit: "KB", digits: 2 }, kilobytes),
-            meanColumn((row) => row, { title: "memory", unit: "KB", digits: 2 }, memoryKilobytes),
-            ...accuracyColumns<Group>((row) => row),
-            ...differenceColumns<Group>(
-              `difference to ${NAMES.uniform}`,
-              (row) => row,
-              ({ bits }) => uniformAt(groups, bits),
-            ),
+            ...[METHOD, ...BITS, SIZE, MEMORY, ...ACCURACY],
+            ...differenceColumns(NAMES.uniform, ({ bits }) => uniformAt(groups, bits)),
           ],
         ),
       })),
@@ -78,11 +70,6 @@ export const precision: Experiment = {
     };
   },
 };
-
-const weightBits = ({ averageBits }: Outcome): number => averageBits.weights;
-const inputBits = ({ averageBits }: Outcome): number => averageBits.activations;
-const kilobytes = ({ bytes }: Outcome): number => bytes / 1000;
-const memoryKilobytes = ({ memoryBytes }: Outcome): number | undefined => memoryBytes && memoryBytes / 1000;
 
 const uniformAt = (groups: readonly Group[], bits: number): Group | undefined =>
   groups.find((group) => group.method === NAMES.uniform && group.bits === bits);

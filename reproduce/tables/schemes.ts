@@ -1,16 +1,9 @@
 import { table } from "../../sdk/table.js";
 import type { Experiment, Extent } from "../experiment.js";
 import { NAMES, withoutScheme } from "../methods/names.js";
+import { ACCURACY, METHOD, SIZE, VALIDATION_LOSS } from "./columns.js";
 import { differencesFigure } from "./differencesFigure.js";
-import {
-  accuracyColumns,
-  type Group,
-  groupOf,
-  meanColumn,
-  missingNote,
-  type Place,
-  requestsOf,
-} from "./group.js";
+import { type Group, groupOf, missingNote, type Place, requestsOf } from "./group.js";
 import { differenceColumns, differenceInWords, isClear, leaderNote, paired } from "./paired.js";
 
 /** The candidates of a search at two bits; each is left out in turn. */
@@ -43,25 +36,9 @@ export const schemes: Experiment = {
       tables: networks.map(({ network, groups }) => ({
         caption: `${network}, ${scale.bits[0]} bits for weights and inputs`,
         table: table(groups, [
-          { title: "method", value: ({ method }) => method },
-          meanColumn(
-            (row) => row,
-            { title: "size", unit: "KB", digits: 2 },
-            ({ bytes }) => bytes / 1000,
-          ),
-          ...accuracyColumns<Group>((row) => row),
-          ...differenceColumns<Group>(
-            `difference to ${NAMES.search}`,
-            (row) => row,
-            () => groups[0],
-          ),
-          meanColumn(
-            (row) => row,
-            { title: "validation loss", unit: "nat", digits: 4 },
-            (outcome) => {
-              return outcome.validation.loss;
-            },
-          ),
+          ...[METHOD, SIZE, ...ACCURACY],
+          ...differenceColumns(NAMES.search, () => groups[0]),
+          VALIDATION_LOSS,
         ]),
       })),
       notes: [
