@@ -62,11 +62,16 @@ export async function pretrain(
 /**
  * Loss and accuracy of a floating-point classifier over all of `examples`.
  *
- * @throws AutoqnnError `bad-data` when they do not fit the model
+ * @param options.signal by default that of the notebook's running cell
+ * @throws AutoqnnError `bad-data` when they do not fit the model, `aborted` when the signal fires
  * @example
  * const { accuracy } = await score(model, data.test);
  */
-export async function score(model: tf.LayersModel, examples: Examples): Promise<Score> {
+export async function score(
+  model: tf.LayersModel,
+  examples: Examples,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Score> {
   const graph = quantizedGraph(model);
   const source = await checkedSource("examples", examples, modelShape(graph));
   return evaluate({
@@ -76,5 +81,6 @@ export async function score(model: tf.LayersModel, examples: Examples): Promise<
     policy: FLOATING,
     source,
     batchSize: 500,
+    signal,
   });
 }

@@ -3,19 +3,28 @@ import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import type { Confusion } from "../report/confusion.js";
-import { checkedSource, type Examples } from "../train/data.js";
+import { type Batch, checkedSource, type Examples } from "../train/data.js";
+import { passes } from "../train/passes.js";
 import { modelShape } from "../train/workbench.js";
 import { forward } from "./runtime.js";
 
 /**
  * Counts what a quantized classifier takes every class for. `names` are those of its outputs, by default their numbers;
- * `at` are the network's tensors, which stay the caller's.
+ * `at` are the network's tensors, which stay the caller's. Throws AutoqnnError `aborted` when the signal fires.
  */
 export async function confusions(
   graph: QuantizedGraph,
   at: Readonly<Record<string, tf.Tensor>>,
   data: Examples,
-  { names, batchSize }: { readonly names?: readonly string[] | undefined; readonly batchSize: number },
+  {
+    names,
+    batchSize,
+    signal,
+  }: {
+    readonly names?: readonly string[] | undefined;
+    readonly batchSize: number;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<Confusion> {
   const shape = modelShape(graph);
   const classes = names ?? Array.from({ length: shape.classes }, (_, i) => String(i));
@@ -34,13 +43,13 @@ export async function confusions(
   });
   const counts = classes.map(() => classes.map(() => 0));
   try {
-    for await (const { x, y } of source.epoch({ batchSize })) {
-      const outputs = await step.run({ ...at, x, y });
+    const inputs = ({ x, y }: Batch) => ({ ...at, x, y });
+    const how = { what: "The count of confusions", signal };
+    for await (const { outputs } of passes(step, source.epoch({ batchSize }), inputs, how)) {
       const [truth, predicted] = [await outputs.truth!.data(), await outputs.predicted!.data()];
       truth.forEach((label, i) => {
         counts[label]![predicted[i]!]! += 1;
       });
-      tf.dispose([x, y, outputs]);
     }
   } finally {
     step.dispose();

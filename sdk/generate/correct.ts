@@ -1,9 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
+import { notebook } from "../display.js";
 import type { Engine, Step, TensorMap } from "../engine/engine.js";
 import { EVERY_EDGE, type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
 import { leavesOf } from "../model/bypass.js";
 import { topologyOf } from "../model/topology/topology.js";
-import type { Source } from "../train/data.js";
+import type { Batch, Source } from "../train/data.js";
+import { passes } from "../train/passes.js";
 import type { Assignment } from "../train/policy.js";
 import { type HostTensor, toDevice, toHost } from "../train/snapshot.js";
 import { mapValues, prefixed, under } from "../train/state.js";
@@ -18,6 +20,8 @@ export interface Calibration {
   readonly batchSize: number;
   readonly batches: number;
   readonly seed: number;
+  /** By default that of the notebook's running cell. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A layer that adds a bias to sums of products of its input, and lies on one path through the network. */
@@ -51,6 +55,7 @@ const KERNELS: Readonly<Record<string, string>> = {
  *
  * @param decoded what `given` is packed as
  * @returns `layers`: how many biases were corrected; 0 where that was no better, or no layer has a bias
+ * @throws AutoqnnError `aborted` when the signal fires.
  */
 export async function corrected(
   at: Calibration,
@@ -127,7 +132,7 @@ interface Passes {
 }
 
 function measuring(
-  { engine, source, batchSize, batches, seed }: Calibration,
+  { engine, source, batchSize, batches, seed, signal = notebook()?.signal }: Calibration,
   graph: QuantizedGraph,
   layers: readonly Biased[],
   staircases: TensorMap,
@@ -158,8 +163,10 @@ function measuring(
     const outputs: HostTensor[][] = [];
     let count = 0;
     try {
-      for await (const { x, y } of source.epoch({ batchSize, seed, epoch: 0 })) {
-        const made = await step.run({ ...weights, ...staircases, x });
+      const inputs = ({ x }: Batch) => ({ ...weights, ...staircases, x });
+      const how = { what: "The correction of biases", signal };
+      const order = { batchSize, seed, epoch: 0 };
+      for await (const { x, outputs: made } of passes(step, source.epoch(order), inputs, how)) {
         const host = await toHost(made);
         outputs.push(graph.outputs.map((_, k) => host[`output/${k}`]!));
         for (const [key, { data }] of Object.entries(host)) {
@@ -168,7 +175,6 @@ function measuring(
           for (const [c, mean] of data.entries()) sums[key][c]! += mean * x.shape[0]!;
         }
         count += x.shape[0]!;
-        tf.dispose([x, y, made]);
         if (outputs.length === batches) break;
       }
     } finally {

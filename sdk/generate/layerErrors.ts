@@ -3,7 +3,8 @@ import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import { EVERY_EDGE, type QuantizedGraph, quantizedGraph } from "../graph/graph.js";
 import type { LayerErrorRow } from "../report/errorPerLayer.js";
-import { checkedSource, type Examples } from "../train/data.js";
+import { type Batch, checkedSource, type Examples } from "../train/data.js";
+import { firstOf, passes } from "../train/passes.js";
 import { modelShape } from "../train/workbench.js";
 import { forward } from "./runtime.js";
 
@@ -14,14 +15,23 @@ type Sums = tf.Tensor1D;
  * The relative errors of what the layers of a quantized network receive, over `examples` examples at most: in the order of
  * the network, the output (before a softmax) last. Both networks see the same batches.
  *
- * `at` are the tensors of the quantized network, which stay the caller's.
+ * `at` are the tensors of the quantized network, which stay the caller's. Throws AutoqnnError `aborted` when the signal
+ * fires.
  */
 export async function layerErrors(
   graph: QuantizedGraph,
   at: Readonly<Record<string, tf.Tensor>>,
   model: tf.LayersModel,
   data: Examples,
-  { examples, batchSize }: { readonly examples: number; readonly batchSize: number },
+  {
+    examples,
+    batchSize,
+    signal,
+  }: {
+    readonly examples: number;
+    readonly batchSize: number;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<readonly LayerErrorRow[]> {
   const original = quantizedGraph(model, EVERY_EDGE);
   const nodes = graph.nodes.filter(({ kind }) => kind === "input").map(({ id }) => id);
@@ -45,10 +55,10 @@ export async function layerErrors(
   });
   const totals = new Map<string, number[]>();
   try {
-    let count = 0;
-    for await (const { x, y } of source.epoch({ batchSize })) {
-      const rest = x.shape[0]! > examples - count ? x.slice(0, examples - count) : x.clone();
-      const sums = await step.run({ ...at, ...floating, x: rest });
+    const inputs = ({ x }: Batch) => ({ ...at, ...floating, x });
+    const how = { what: "The measurement of errors", signal };
+    const chosen = firstOf(source.epoch({ batchSize }), examples);
+    for await (const { outputs: sums } of passes(step, chosen, inputs, how)) {
       for (const [id, tensor] of Object.entries(sums)) {
         const before = totals.get(id) ?? [0, 0, 0, 0];
         const values = await tensor.data();
@@ -57,9 +67,6 @@ export async function layerErrors(
           before.map((sum, i) => sum + values[i]!),
         );
       }
-      count += rest.shape[0]!;
-      tf.dispose([x, y, rest, sums]);
-      if (count >= examples) break;
     }
   } finally {
     step.dispose();

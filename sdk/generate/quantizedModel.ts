@@ -8,20 +8,18 @@ import { summaryHtml, summaryText } from "../report/summary.js";
 import type { ChannelAxes } from "../staircase/channels.js";
 import type { SchemeName } from "../staircase/schemes.js";
 import type { Staircase } from "../staircase/staircase.js";
-import { checkedSource, type Examples } from "../train/data.js";
-import { countCorrect, crossEntropy } from "../train/objective.js";
+import type { Examples } from "../train/data.js";
 import type { Assignment } from "../train/policy.js";
 import type { OnProgress } from "../train/progress.js";
 import type { Score } from "../train/run.js";
 import { toDevice } from "../train/snapshot.js";
-import { refuseStopped } from "../train/stopped.js";
-import { modelShape } from "../train/workbench.js";
 import type { Artifact, NormalizationOutcome, Provenance, Sizes } from "./artifact.js";
 import { checkInputs } from "./checkInputs.js";
 import { confusions } from "./confusions.js";
 import { layerErrors } from "./layerErrors.js";
 import { type Decoded, decode, forward, inputStaircases } from "./runtime.js";
 import { save } from "./save.js";
+import { scored } from "./scored.js";
 
 /** A node with the quantizer that stands there for good. */
 export interface QuantizedNode {
@@ -44,12 +42,26 @@ export interface QuantizedNode {
   readonly channelAxes?: ChannelAxes;
 }
 
-export interface EvaluateOptions {
+/** How a pass over examples is made. */
+export interface PassOptions {
   /** Default 250. */
   readonly batchSize?: number;
-  readonly onProgress?: OnProgress;
   /** By default that of the notebook's running cell. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface EvaluateOptions extends PassOptions {
+  readonly onProgress?: OnProgress;
+}
+
+export interface ErrorOptions extends PassOptions {
+  /** How many examples are looked at, at most. Default 500. */
+  readonly examples?: number;
+}
+
+export interface ConfusionOptions extends PassOptions {
+  /** The names of the classes, by default their numbers. */
+  readonly classNames?: readonly string[];
 }
 
 /**
@@ -133,38 +145,7 @@ export class QuantizedModel {
     examples: Examples,
     { batchSize = 250, onProgress, signal = notebook()?.signal }: EvaluateOptions = {},
   ): Promise<Score> {
-    const source = await checkedSource("examples", examples, modelShape(this.#graph));
-    const step = (await engine()).compile("evaluate artifact", ({ x, y, ...at }) => {
-      const [logits] = forward(this.#graph, at, [x!], { logits: true });
-      return {
-        loss: tf.mul(crossEntropy(logits!, y!), logits!.shape[0]!),
-        correct: countCorrect(logits!, y!),
-      };
-    });
-    const steps = source.batchesPerEpoch(batchSize);
-    const at = this.#tensors();
-    const started = performance.now();
-    let [done, loss, correct, count] = [0, 0, 0, 0];
-    try {
-      for await (const { x, y } of source.epoch({ batchSize })) {
-        const outputs = await step.run({ ...at, x, y });
-        loss += (await outputs.loss!.data())[0]!;
-        correct += (await outputs.correct!.data())[0]!;
-        count += x.shape[0]!;
-        tf.dispose([x, y, outputs]);
-        refuseStopped(signal, `The evaluation was stopped after ${count} examples`);
-        const seconds = (performance.now() - started) / 1000;
-        onProgress?.({
-          ...{ stage: "evaluate", step: ++done, steps, epoch: 1, epochs: 1 },
-          ...{ loss: loss / count, accuracy: correct / count },
-          ...{ speed: count / seconds, eta: (seconds / done) * (steps - done) },
-        });
-      }
-    } finally {
-      step.dispose();
-      tf.dispose(at);
-    }
-    return { loss: loss / count, accuracy: correct / count, count };
+    return this.#passing((at) => scored(this.#graph, at, examples, { batchSize, onProgress, signal }));
   }
 
   /**
@@ -173,9 +154,8 @@ export class QuantizedModel {
    * output last. Weights that were trained since then count as error too. `errorPerLayer` draws it.
    *
    * @param model the network that was quantized, in floating point
-   * @param options.examples how many examples are looked at, at most; default 500
    * @throws AutoqnnError `bad-model` for another network, or unless this is one of one input and one output; `bad-data` for
-   * examples that do not fit it.
+   * examples that do not fit it; `aborted` when the signal fires.
    * @example
    * const rows = await quantized.errors(model, data.test);
    * rows[0]; // { node: "conv2/input", rounding: 0.11, arriving: 0.18 }
@@ -183,20 +163,14 @@ export class QuantizedModel {
   async errors(
     model: tf.LayersModel,
     data: Examples,
-    { examples = 500, batchSize = 250 }: { readonly examples?: number; readonly batchSize?: number } = {},
+    { examples = 500, batchSize = 250, signal = notebook()?.signal }: ErrorOptions = {},
   ): Promise<readonly LayerErrorRow[]> {
-    const at = this.#tensors();
-    try {
-      return await layerErrors(this.#graph, at, model, data, { examples, batchSize });
-    } finally {
-      tf.dispose(at);
-    }
+    return this.#passing((at) => layerErrors(this.#graph, at, model, data, { examples, batchSize, signal }));
   }
 
   /**
    * How often each class is taken for each, over all of `data`. `confusionMatrix` draws it.
    *
-   * @param options.classNames the names of the classes, by default their numbers
    * @throws AutoqnnError as `evaluate` does, and `bad-option` for another number of names.
    * @example
    * const { counts } = await quantized.confusion(data.test, data);
@@ -204,17 +178,9 @@ export class QuantizedModel {
    */
   async confusion(
     data: Examples,
-    {
-      classNames,
-      batchSize = 250,
-    }: { readonly classNames?: readonly string[]; readonly batchSize?: number } = {},
+    { classNames, batchSize = 250, signal = notebook()?.signal }: ConfusionOptions = {},
   ): Promise<Confusion> {
-    const at = this.#tensors();
-    try {
-      return await confusions(this.#graph, at, data, { names: classNames, batchSize });
-    } finally {
-      tf.dispose(at);
-    }
+    return this.#passing((at) => confusions(this.#graph, at, data, { names: classNames, batchSize, signal }));
   }
 
   /**
@@ -240,6 +206,17 @@ export class QuantizedModel {
   /** The same as HTML, for a notebook. */
   toHtml(): string {
     return summaryHtml(this);
+  }
+
+  /** Does work with the network's tensors. */
+  async #passing<T>(work: (at: Readonly<Record<string, tf.Tensor>>) => Promise<T>): Promise<T> {
+    await engine();
+    const at = this.#tensors();
+    try {
+      return await work(at);
+    } finally {
+      tf.dispose(at);
+    }
   }
 
   #tensors(): Record<string, tf.Tensor> {

@@ -5,11 +5,11 @@ import { statistics } from "../engine/ops.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { STATISTICS } from "../staircase/statistics.js";
 import { divided } from "./channels.js";
-import type { Source } from "./data.js";
+import type { Batch, Source } from "./data.js";
+import { passes } from "./passes.js";
 import { pool } from "./pool.js";
 import { type Snapshot, toDevice, toHost } from "./snapshot.js";
 import { mapValues, under } from "./state.js";
-import { refuseStopped } from "./stopped.js";
 
 const MINIMUM = STATISTICS.indexOf("minimum");
 
@@ -25,6 +25,8 @@ const POOLED = STATISTICS.map((name) =>
  * @param batches how many batches to look at
  * @param ranges extremes of the batches' own, averaged ("mean"), as running statistics are, which training goes on with; or
  * those of all that was seen ("all"), which does not depend on how it is cut into batches
+ * @param signal by default that of the notebook's running cell
+ * @throws AutoqnnError `aborted` when the signal fires.
  */
 export async function calibrate(
   engine: Engine,
@@ -70,10 +72,13 @@ export async function calibrate(
   const signed: Record<string, boolean> = {};
   let [count, weight] = [0, 0];
   try {
-    for await (const { x, y } of source.epoch({ batchSize, seed, epoch: 0 })) {
-      const { done, ...outputs } = await step.run({ ...state, x });
+    const inputs = ({ x }: Batch) => ({ ...state, x });
+    const how = { what: "The calibration", signal };
+    const order = { batchSize, seed, epoch: 0 };
+    for await (const { x, outputs } of passes(step, source.epoch(order), inputs, how)) {
+      const { done: _, ...measured } = outputs;
       const share = ranges === "mean" ? 1 : x.shape[0]!;
-      for (const [id, { data }] of Object.entries(await toHost(outputs))) {
+      for (const [id, { data }] of Object.entries(await toHost(measured))) {
         const known = sums[id];
         sums[id] = Float64Array.from(data, (value, i) => {
           const extreme = ranges === "all" && POOLED[i];
@@ -82,10 +87,8 @@ export async function calibrate(
         });
         signed[id] = (signed[id] ?? false) || data[MINIMUM]! < 0;
       }
-      tf.dispose([x, y, done!, outputs]);
       count++;
       weight += share;
-      refuseStopped(signal, `The calibration was stopped after batch ${count}`);
       if (count === batches) break;
     }
   } finally {

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { uncalibrated } from "./calibrate.js";
 import type { Batch } from "./data.js";
+import { firstOf, passes } from "./passes.js";
 import { FLOATING } from "./policy.js";
 import { program } from "./program.js";
 import { stateOf } from "./state.js";
@@ -18,6 +19,7 @@ export async function drawn(
   { engine, graph, held, seed }: Workbench,
   examples: number,
   labels: "soft" | "hard",
+  signal?: AbortSignal,
 ): Promise<TensorMap[]> {
   const batches: TensorMap[] = [];
   const batchSize = Math.ceil(examples / Math.ceil(examples / BATCH));
@@ -25,17 +27,14 @@ export async function drawn(
   const { logits } = program(graph, FLOATING, floating.signed);
   const step = engine.compile("soft labels", (inputs) => ({ y: tf.softmax(logits(inputs, "running")) }));
   const state = stateOf(graph, floating, FLOATING);
-  let missing = examples;
+  const chosen = firstOf(held.epoch({ batchSize, seed, epoch: 0 }), examples);
+  const inputs = ({ x }: Batch) => ({ ...state, x });
+  const how = { what: "The measurement of sensitivity", signal };
   try {
-    for await (const batch of held.epoch({ batchSize, seed, epoch: 0 })) {
-      const { x, y } = first(batch, missing);
-      missing -= x.shape[0]!;
-      if (labels === "hard") batches.push({ x, y });
-      else {
-        batches.push({ x, y: (await step.run({ ...state, x })).y! });
-        y.dispose();
-      }
-      if (missing === 0) break;
+    if (labels === "hard") for await (const batch of chosen) batches.push({ ...batch });
+    else {
+      for await (const { x, outputs } of passes(step, chosen, inputs, how))
+        batches.push({ x: tf.clone(x), y: tf.clone(outputs.y!) });
     }
     return batches;
   } catch (error) {
@@ -45,13 +44,4 @@ export async function drawn(
     step.dispose();
     tf.dispose(state);
   }
-}
-
-/** At most the first `count` examples of a batch, in its place. */
-function first(batch: Batch, count: number): Batch {
-  const { x, y } = batch;
-  if (x.shape[0]! <= count) return batch;
-  const part = { x: tf.slice(x, 0, count), y: tf.slice(y, 0, count) };
-  tf.dispose([x, y]);
-  return part;
 }

@@ -2,13 +2,13 @@ import * as tf from "@tensorflow/tfjs";
 import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import type { QuantizedGraph } from "../graph/graph.js";
-import type { Source } from "./data.js";
+import type { Batch, Source } from "./data.js";
+import { passes } from "./passes.js";
 import type { Policy } from "./policy.js";
 import { program } from "./program.js";
 import type { Score } from "./run.js";
 import type { Snapshot } from "./snapshot.js";
 import { stateOf } from "./state.js";
-import { refuseStopped } from "./stopped.js";
 
 /** Everything an evaluation depends on. */
 export interface Evaluation {
@@ -41,13 +41,12 @@ export async function evaluate({
   let correct = 0;
   let count = 0;
   try {
-    for await (const { x, y } of source.epoch({ batchSize })) {
-      const outputs = await step.run({ ...state, x, y });
+    const inputs = ({ x, y }: Batch) => ({ ...state, x, y });
+    const how = { what: "The evaluation", signal };
+    for await (const { x, outputs } of passes(step, source.epoch({ batchSize }), inputs, how)) {
       loss += (await outputs.loss!.data())[0]!;
       correct += (await outputs.correct!.data())[0]!;
       count += x.shape[0]!;
-      tf.dispose([x, y, outputs]);
-      refuseStopped(signal, `The evaluation was stopped after ${count} examples`);
     }
   } finally {
     step.dispose();

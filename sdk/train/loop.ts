@@ -22,6 +22,7 @@ import type { Schedule } from "./schedule.js";
 import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
 import { prefixed, snapshotOf, under } from "./state.js";
 import { averaged, initialState, Stepper } from "./stepper.js";
+import { isAborted } from "./stopped.js";
 
 /** Parameters that are updated together: "weights" (all trainable variables), "scale", or a policy's own. */
 export interface Update {
@@ -165,8 +166,7 @@ async function trainOn(stage: Stage, watch: Watch, keeper: Keeper, from: Checkpo
     await keeper.keep(last, true);
     return ended(stage, last);
   } catch (error) {
-    const stopped = error instanceof AutoqnnError && error.code === "aborted";
-    reporter.ended(stopped ? "interrupted" : "failed", done);
+    reporter.ended(isAborted(error) ? "interrupted" : "failed", done);
     throw error;
   } finally {
     stepper.dispose();
@@ -202,7 +202,7 @@ async function cancelled(work: () => Promise<void>): Promise<boolean> {
     await work();
     return false;
   } catch (error) {
-    if (error instanceof AutoqnnError && error.code === "aborted") return true;
+    if (isAborted(error)) return true;
     throw error;
   }
 }

@@ -2,12 +2,12 @@ import * as tf from "@tensorflow/tfjs";
 import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import type { QuantizedGraph } from "../graph/graph.js";
-import type { Source } from "./data.js";
+import type { Batch, Source } from "./data.js";
+import { passes } from "./passes.js";
 import type { Policy } from "./policy.js";
 import { program, variablesOfMoments } from "./program.js";
 import { type HostTensor, type Snapshot, toHost } from "./snapshot.js";
 import { stateOf } from "./state.js";
-import { refuseStopped } from "./stopped.js";
 
 /** Moments of n values per channel. */
 export interface Moments {
@@ -29,6 +29,8 @@ export interface Moments {
  * "Rethinking 'Batch' in BatchNorm", section 3, measure the same and call it PreciseBN.
  *
  * @param batches how many batches of training data, at most one epoch; a last, smaller batch is left out
+ * @param signal by default that of the notebook's running cell
+ * @throws AutoqnnError `aborted` when the signal fires.
  */
 export async function reestimate(
   engine: Engine,
@@ -51,19 +53,19 @@ export async function reestimate(
   const seen = new Map<string, { readonly variance: string; readonly parts: Moments[] }>();
   let count = 0;
   try {
-    for await (const { x, y } of source.epoch({ batchSize, seed, epoch: 0, dropLast: true })) {
-      const { done, ...outputs } = await step.run({ ...state, x });
-      for (const [key, { shape, data }] of Object.entries(await toHost(outputs))) {
+    const inputs = ({ x }: Batch) => ({ ...state, x });
+    const how = { what: "The re-estimation of batch normalization", signal };
+    const order = { batchSize, seed, epoch: 0, dropLast: true };
+    for await (const { outputs } of passes(step, source.epoch(order), inputs, how)) {
+      const { done: _, ...moments } = outputs;
+      for (const [key, { shape, data }] of Object.entries(await toHost(moments))) {
         const { mean, variance } = variablesOfMoments(key);
         const row = (index: number) => data.subarray(index * shape[1]!, (index + 1) * shape[1]!);
         if (!seen.has(mean)) seen.set(mean, { variance, parts: [] });
         seen.get(mean)!.parts.push({ mean: row(0), variance: row(1), count: row(2)[0]! });
       }
-      tf.dispose([x, y, done!, outputs]);
       if (seen.size === 0) return snapshot;
-      count++;
-      refuseStopped(signal, `The re-estimation of batch normalization was stopped after batch ${count}`);
-      if (count === batches) break;
+      if (++count === batches) break;
     }
   } finally {
     step.dispose();

@@ -11,6 +11,7 @@ import type { OnProgress } from "./progress.js";
 import type { HostTensor, Snapshot } from "./snapshot.js";
 import { toDevice } from "./snapshot.js";
 import { stateOf } from "./state.js";
+import { isAborted } from "./stopped.js";
 import type { Workbench } from "./workbench.js";
 
 /** How much the mean loss changes, in nats, and the standard error of that: paired, over the same examples. */
@@ -78,7 +79,7 @@ export async function measureSensitivity(
   const lists = neighbours(graph, snapshot, assignment, bits);
   const policy = oneOf(lists);
   const { logits } = program(graph, policy, snapshot.signed);
-  const batches = await drawn(bench, examples, labels);
+  const batches = await drawn(bench, examples, labels, signal);
   const step = engine.compile("sensitivity", (inputs) => {
     const said = logits(inputs, "batch");
     return { losses: crossEntropies(said, inputs.y!), correct: countCorrect(said, inputs.y!) };
@@ -92,16 +93,20 @@ export async function measureSensitivity(
   try {
     /** The losses of all examples with one node changed. */
     const pass = async (index: number, change?: (typeof changes)[number]): Promise<Pass> => {
-      if (signal?.aborted) throw stopped(index, passes);
       const chosen = toDevice({ "control/chosen": choice(lists, change) });
       const result: Pass = { losses: [], correct: 0 };
-      for (const batch of batches) {
-        const { losses, correct } = await step.run({ ...state, ...chosen, ...batch });
-        result.losses.push(...(await losses!.data()));
-        result.correct += (await correct!.data())[0]!;
-        tf.dispose([losses!, correct!]);
+      try {
+        for (const batch of batches) {
+          const { losses, correct } = await step.run({ ...state, ...chosen, ...batch }, { signal });
+          result.losses.push(...(await losses!.data()));
+          result.correct += (await correct!.data())[0]!;
+          tf.dispose([losses!, correct!]);
+        }
+      } catch (error) {
+        throw isAborted(error) ? stopped(index, passes) : error;
+      } finally {
+        tf.dispose(chosen);
       }
-      tf.dispose(chosen);
       const count = result.losses.length;
       const seconds = (performance.now() - begun) / 1000 / (index + 1);
       onProgress({

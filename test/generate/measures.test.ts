@@ -94,3 +94,16 @@ describe("errors", () => {
     await expect(quantized.errors(nested(), batches)).rejects.toThrow(/without "conv2\/input"/);
   });
 });
+
+describe("a signal that has fired", () => {
+  it.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
+    ["evaluate", (signal) => quantized.evaluate(batches, { signal })],
+    ["confusion", (signal) => quantized.confusion(batches, { signal })],
+    ["errors", (signal) => quantized.errors(graph.model, batches, { signal })],
+  ])("keeps %s from beginning", async (_, work) => {
+    await expect(work(AbortSignal.abort())).rejects.toMatchObject({
+      code: "aborted",
+      message: expect.stringMatching(/^The .* was stopped after 0 examples\./),
+    });
+  });
+});

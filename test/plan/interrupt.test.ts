@@ -1,7 +1,7 @@
-import type * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { type MimeBundle, type Notebook, serveNotebook } from "../../sdk/display.js";
-import { autoqnn, type Progress, pretrain, score } from "../../sdk/index.js";
+import { autoqnn, type Batch, type Progress, pretrain, type QuantizedModel, score } from "../../sdk/index.js";
 import type { Split } from "../../sdk/train/data.js";
 import { blobData, smallNetwork } from "./blobs.js";
 
@@ -158,18 +158,37 @@ test("floating-point training that was interrupted leaves the model as it was, a
   expect(weights()).not.toEqual(before);
 });
 
-test("an evaluation ends when the cell is interrupted", async () => {
+/** The cell is interrupted as the third batch is asked for, but not in the first pass, which checks them. */
+function interrupting(batches: readonly Batch[]): AsyncIterable<Batch> {
+  let passes = 0;
+  return {
+    async *[Symbol.asyncIterator]() {
+      passes += 1;
+      for (const [index, batch] of batches.entries()) {
+        if (index === 2 && passes > 1) cell.abort();
+        yield batch;
+      }
+    },
+  };
+}
+
+test.each<[string, (quantized: QuantizedModel, examples: AsyncIterable<Batch>) => Promise<unknown>]>([
+  ["evaluation", (quantized, examples) => quantized.evaluate(examples)],
+  ["evaluation", (_, examples) => score(model, examples)],
+  ["measurement of errors", (quantized, examples) => quantized.errors(model, examples)],
+  ["count of confusions", (quantized, examples) => quantized.confusion(examples)],
+  ["calibration", (_, train) => autoqnn(model, { data: { train } }).generate()],
+])("the %s ends when the cell is interrupted, and leaves nothing behind", async (what, work) => {
   const quantized = await autoqnn(model).generate();
-  cell.abort();
-  const evaluations = [
-    () => score(model, data.test!),
-    () => quantized.evaluate(data.test!, { batchSize: 4 }),
-  ];
-  for (const evaluate of evaluations)
-    await expect(evaluate()).rejects.toMatchObject({
-      code: "aborted",
-      message: expect.stringMatching(/^The evaluation was stopped after \d+ examples/),
-    });
+  const batches: Batch[] = [];
+  for await (const batch of data.test.batches({ batchSize: 8 })) batches.push(batch);
+  const before = tf.memory().numTensors;
+  await expect(work(quantized, interrupting(batches))).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringContaining(`The ${what} was stopped after 16 examples.`),
+  });
+  expect(tf.memory().numTensors).toBe(before);
+  for (const { x, y } of batches) tf.dispose([x, y]);
 });
 
 test("watchers are told how a stage ended, and see what it recorded", async () => {

@@ -119,8 +119,19 @@ test("it says how far it is, and stops when told to", async () => {
   );
   expect(seen.at(-1)!.eta).toBe(0);
   const stop = new AbortController();
+  const before = tf.memory().numTensors;
   const stopped = measure({ signal: stop.signal, onProgress: ({ step }) => step === 3 && stop.abort() });
-  await expect(stopped).rejects.toMatchObject({ code: "aborted" });
+  await expect(stopped).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringContaining(
+      `The measurement of sensitivity was stopped after pass 3 of ${2 * graph.nodes.length + 1}.`,
+    ),
+  });
+  await expect(measure({ labels: "soft", signal: stop.signal })).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringContaining("The measurement of sensitivity was stopped after 0 examples."),
+  });
+  expect(tf.memory().numTensors).toBe(before);
 });
 
 describe("prices", () => {
