@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import type { Budget } from "./graph/budget.js";
 import { checked, MeasureOptions } from "./options.js";
+import { describePrices } from "./report/priceTables.js";
+import { describeSensitivity } from "./report/sensitivityTable.js";
 import { type Prices, shadowPrices } from "./train/prices.js";
-import { describePrices, describeSensitivity } from "./train/printPrices.js";
 import type { StageRun } from "./train/run.js";
 import { measureSensitivity, type Sensitivity } from "./train/sensitivity.js";
 import type { Workbench } from "./train/workbench.js";

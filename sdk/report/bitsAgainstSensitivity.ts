@@ -1,16 +1,6 @@
-import type { SchemeName } from "../staircase/schemes.js";
-import { type Table, table } from "../table.js";
 import type { Figure } from "./panels.js";
+import type { SensitiveNode } from "./sensitivityTable.js";
 import { axis, INK, listed, PALETTE, schemeFill } from "./style.js";
-
-/** How the loss changes with one bit more, or less, at one node: nats, with the standard error. */
-export interface SensitiveNode {
-  readonly node: string;
-  readonly scheme: SchemeName;
-  readonly bits: number;
-  readonly up?: { readonly loss: number; readonly error: number };
-  readonly down?: { readonly loss: number; readonly error: number };
-}
 
 const CHANGES = [
   { of: "down", name: "one bit less", symbol: "triangle-left", color: PALETTE[3] },
@@ -69,24 +59,4 @@ export function bitsAgainstSensitivity(rows: readonly SensitiveNode[]): Figure {
       },
     ),
   };
-}
-
-/** The same in numbers. */
-export function sensitivityTable(rows: readonly SensitiveNode[]): Table {
-  const change = (title: string, of: "up" | "down") => [
-    { title, unit: "nat", digits: 4, value: ({ [of]: change }: SensitiveNode) => change?.loss },
-    {
-      title: `error, ${title}`,
-      unit: "nat",
-      digits: 4,
-      value: ({ [of]: change }: SensitiveNode) => change?.error,
-    },
-  ];
-  return table(rows, [
-    { title: "node", value: ({ node }) => node },
-    { title: "scheme", value: ({ scheme }) => scheme },
-    { title: "bits", value: ({ bits }) => bits },
-    ...change("one bit less", "down"),
-    ...change("one bit more", "up"),
-  ]);
 }

@@ -1,6 +1,5 @@
 import { type Table, table } from "../table.js";
 import type { AnyRun, LearnRun, Score, SearchRun } from "../train/run.js";
-import { type SensitiveNode, sensitivityTable } from "./bitsAgainstSensitivity.js";
 import { type Confusion, confusionTable } from "./confusion.js";
 import { errorTable, type LayerErrorRow } from "./errorPerLayer.js";
 import {
@@ -15,6 +14,7 @@ import {
   thetaOverTime,
   whereBitsGo,
 } from "./figures.js";
+import { type SensitiveNode, sensitivityTable } from "./sensitivityTable.js";
 import {
   type Described,
   leftAloneTable,
