@@ -20,10 +20,19 @@ export function commands(): Command {
   const add = (nameAndArguments: string, description: string): Command =>
     program.command(nameAndArguments).description(description).exitOverride();
 
-  add("quantize", "search schemes, learn bitwidths, fine-tune, and save the quantized network")
+  const quantizing = add(
+    "quantize",
+    "search schemes, learn bitwidths, fine-tune, and save the quantized network",
+  )
     .argument("<model>", "a trained network: model.json, .h5 or .keras")
     .requiredOption("--data <name>", DATA)
     .option("--budget <limits>", "for example average-bits=2,model-size=16x", parseBudget, { averageBits: 2 })
+    .addOption(
+      new Option("--no-training", "round the network as it is, to 8 bits everywhere").conflicts([
+        "budget",
+        "epochs",
+      ]),
+    )
     .option("--epochs <n>", "epochs of every stage; may be a fraction", positive)
     .option("--seed <n>", "the same seed gives the same result", wholeFrom(0), 0)
     .addOption(
@@ -34,14 +43,21 @@ export function commands(): Command {
         "reestimate-and-fold",
       ]),
     )
+    .option("--per-channel", "give every output channel of a weight a scale of its own")
+    .option("--no-per-channel", "one scale per weight; without training some get more by default")
+    .option(
+      "--bias-correction",
+      "move biases so that layers make on average what they made; needs --no-training",
+    )
+    .option("--no-bias-correction", "leave biases as they are; without training they are moved by default")
     .requiredOption("--out <directory>", "where the artifact goes")
-    .option("--report <directory>", "also write a report there: a page, figures, tables")
-    .action(quantize);
-  add("inspect", "nodes, schemes, bits and sizes, and what is not quantized and why")
+    .option("--report <directory>", "also write a report there: a page, figures, tables");
+  edges(quantizing).action(quantize);
+  const inspecting = add("inspect", "nodes, schemes, bits and sizes, and what is not quantized and why")
     .argument("<path>", "a network, or the directory of an artifact")
     .option("--json", "print JSON")
-    .option("--open-dimension <n>", "the size that counts where a network leaves it open", wholeFrom(1))
-    .action(inspect);
+    .option("--open-dimension <n>", "the size that counts where a network leaves it open", wholeFrom(1));
+  edges(inspecting).action(inspect);
   add("evaluate", "loss and accuracy of an artifact on the test images")
     .argument("<artifact>", "the directory of an artifact")
     .requiredOption("--data <name>", DATA)
@@ -54,6 +70,13 @@ export function commands(): Command {
   add("setup", "install libtensorflow and build the engine").action(setup);
   kernelCommands(add("kernel", "the Jupyter kernel for notebooks in TypeScript"));
   return program;
+}
+
+/** Options that say what inside of layers is quantized too. */
+function edges(command: Command): Command {
+  return command
+    .option("--recurrent-state", "also quantize the hidden states of recurrent cells")
+    .option("--attention-products", "also quantize the factors of the products of attention");
 }
 
 /** `autoqnn study FILE` is short for `autoqnn study run FILE`. */

@@ -1,26 +1,51 @@
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";
-import type { GenerateOptions, LearnPrecisionOptions } from "../index.js";
+import type { Command } from "commander";
+import type {
+  AutoqnnOptions,
+  FineTuneOptions,
+  GenerateOptions,
+  LearnPrecisionOptions,
+  Start,
+} from "../index.js";
 import { readData } from "./data.js";
 
-interface Options {
+type Budget = NonNullable<LearnPrecisionOptions["budget"]>;
+
+interface Options
+  extends Pick<AutoqnnOptions, "perChannel" | "recurrentState" | "attentionProducts">,
+    Pick<GenerateOptions, "batchNormalization" | "biasCorrection"> {
   readonly data: string;
-  readonly budget: NonNullable<LearnPrecisionOptions["budget"]>;
+  readonly budget: Budget;
+  readonly training: boolean;
   readonly epochs?: number;
   readonly seed: number;
-  readonly batchNormalization?: NonNullable<GenerateOptions["batchNormalization"]>;
   readonly out: string;
   readonly report?: string;
 }
 
 /**
- * Runs the default chain. Interrupted and run again, it goes on from the checkpoints beside the output directory, which the
- * stages say themselves when a signal stops them.
+ * Runs the default chain, or none of its stages. Interrupted and run again, it goes on from the checkpoints beside the output
+ * directory, which the stages say themselves when a signal stops them.
  */
 export async function quantize(
   path: string,
-  { data: name, budget, epochs, seed, batchNormalization, out, report }: Options,
+  {
+    data: name,
+    budget,
+    training,
+    epochs,
+    seed,
+    batchNormalization,
+    biasCorrection,
+    out,
+    report,
+    ...edges
+  }: Options,
+  command: Command,
 ): Promise<void> {
+  if (biasCorrection && training)
+    command.error("error: option '--bias-correction' needs '--no-training': training moves biases itself");
   const {
     autoqnn,
     checkDestination,
@@ -39,10 +64,9 @@ export async function quantize(
   const checkpoint = `${out.replace(/\/+$/, "")}.checkpoints`;
   const onProgress = await terminalProgress();
   const stage = { checkpoint, onProgress, ...(epochs !== undefined && { epochs }) };
-  const searched = await autoqnn(model, { data, seed }).searchSchemes(stage).run();
-  const learned = await searched.learnPrecision({ ...stage, budget }).run();
-  const tuned = await learned.fineTune(stage).run();
-  const quantized = await tuned.generate({ ...(batchNormalization && { batchNormalization }) });
+  const start = autoqnn(model, { ...edges, data, seed });
+  const runs = training ? await stages(start, stage, budget) : [];
+  const quantized = await (runs[2] ?? start).generate({ batchNormalization, biasCorrection });
   await quantized.save(out);
   await rm(checkpoint, { recursive: true, force: true });
   quantized.summary();
@@ -54,12 +78,23 @@ export async function quantize(
   const title = `${basename(path)}, quantized`;
   const errors = await quantized.errors(model, data.test);
   const confusion = await quantized.confusion(data.test, data);
-  const runs = [searched, learned, tuned];
   await saveReport(
     { title, floating: before, quantized: after, model: quantized, runs, errors, confusion },
     report,
   );
   console.log(`Report in ${report}.`);
+}
+
+/** The stages, one after another. */
+async function stages(
+  start: Start,
+  stage: Pick<FineTuneOptions, "checkpoint" | "onProgress" | "epochs">,
+  budget: Budget,
+) {
+  const searched = await start.searchSchemes(stage).run();
+  const learned = await searched.learnPrecision({ ...stage, budget }).run();
+  const tuned = await learned.fineTune(stage).run();
+  return [searched, learned, tuned] as const;
 }
 
 export function percent(fraction: number): string {

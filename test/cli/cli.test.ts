@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { commands } from "../../sdk/cli/commands.js";
 import { load, models, tf } from "../../sdk/index.js";
+import { recurrentNetwork, transformer } from "../graph/sequences.js";
 import { writeIdx } from "./idx.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -49,6 +51,17 @@ function autoqnn(
     watch?.(child, error);
   });
   return new Promise((done) => child.on("close", (code) => done({ code, out, error })));
+}
+
+/** Runs the command in this process: quicker, for what needs no process of its own. Gives what it prints on standard output. */
+async function here(...args: readonly string[]): Promise<string> {
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  try {
+    await commands().parseAsync(args, { from: "user" });
+    return log.mock.calls.map((line) => line.join(" ")).join("\n");
+  } finally {
+    log.mockRestore();
+  }
 }
 
 /** Standard error without what libraries print there on their own. */
@@ -180,6 +193,60 @@ describe("inspect", () => {
     expect(json.totals.parameters.all).toBe(9 * 4 + 4 + 4 * 4 + 36 * 4 * 3 + 3);
     expect(json.totals.macs).toBe(36 * 9 * 4 + 36 * 4 * 3);
     expect(out).toMatch(/^MACs per sample +1,728$/m);
+  });
+});
+
+describe("options of what is quantized", () => {
+  it.each([
+    ["--recurrent-state", recurrentNetwork, "lstm/state"],
+    ["--attention-products", transformer, "attention/query"],
+  ] as const)("%s adds nodes inside of layers", async (option, network, id) => {
+    const folder = join(directory, option);
+    await models.save(network(), folder);
+    const path = join(folder, "model.json");
+    const nodes = async (...options: string[]): Promise<string[]> =>
+      JSON.parse(await here("inspect", path, "--json", ...options)).nodes.map(
+        (node: { id: string }) => node.id,
+      );
+    expect(await nodes()).not.toContain(id);
+    expect(await nodes(option)).toContain(id);
+  });
+
+  it.each([
+    ["a correction of biases that training moves", ["--bias-correction"], /needs '--no-training'/],
+    [
+      "a budget for what is not trained",
+      ["--no-training", "--budget", "average-bits=2"],
+      /'--no-training' cannot be used with option '--budget/,
+    ],
+  ] as const)("are refused for %s", async (_, options, message) => {
+    await expect(here("quantize", "m", "--data", "d", "--out", "o", ...options)).rejects.toMatchObject({
+      name: "CommanderError",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it("without training weights are rounded as they are, by a scale per channel and with biases moved where it is said", async () => {
+    const made = async (name: string, ...options: string[]) => {
+      const out = join(directory, name);
+      await here("quantize", model, "--data", data, "--no-training", "--out", out, ...options);
+      return load(out);
+    };
+    const plain = await made("plain", "--no-bias-correction", "--batch-normalization", "keep");
+    expect(plain.provenance).toMatchObject({ stages: [], generation: { folded: false } });
+    expect(plain.provenance.generation).not.toHaveProperty("correctedBiases");
+    expect(plain.nodes.every(({ bits, factor }) => bits === 8 && !factor)).toBe(true);
+    const both = await made("both", "--bias-correction", "--per-channel");
+    expect(both.provenance.generation).toHaveProperty("correctedBiases");
+    expect(both.nodes.map(({ kind, factor }) => [kind, factor !== undefined])).toEqual([
+      ["weight", true],
+      ["weight", true],
+      ["input", false],
+    ]);
+    expect(await readdir(directory)).not.toContain("both.checkpoints");
+    await expect(here("inspect", join(directory, "both"), "--recurrent-state")).rejects.toThrow(
+      /network at --recurrent-state, received the artifact/,
+    );
   });
 });
 
