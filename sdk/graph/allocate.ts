@@ -1,8 +1,10 @@
 import { AutoqnnError } from "../errors.js";
-import { type Budget, type BudgetRow, type Choices, holds, reach, rows } from "./budget.js";
+import { type Budget, type BudgetRow, type Choices, reach, rows } from "./budget.js";
 import type { QuantizedGraph } from "./graph.js";
-import { integerSolver, type Solve } from "./integer.js";
-import { type Option, type Point, within } from "./points.js";
+import { greedy } from "./greedy.js";
+import { integerSolver } from "./integer.js";
+import { type Option, type Point, total } from "./points.js";
+import { settle } from "./settle.js";
 
 /** Whole bitwidths, and how they were found. */
 export interface Allocation {
@@ -12,9 +14,6 @@ export interface Allocation {
   /** Nodes whose bitwidth the objective leaves open, and the rule for ties decided. */
   readonly ties: readonly string[];
 }
-
-/** Objectives that differ by less than this part of the avoidable cost count as equal. */
-const TIE = 1e-7;
 
 /** What whole bitwidths are to be near to: learned real ones b_i by node id, or a cost of one's own of each. */
 export type Aim =
@@ -108,61 +107,3 @@ function separate(
     limits: limits.filter((_, i) => [...touched[i]!].some((node) => group.get(node) === n)),
   }));
 }
-
-/** The best point, and among equally good ones the first by the rule. */
-function settle(
-  solve: Solve,
-  nodes: readonly (readonly Option[])[],
-  limits: readonly BudgetRow[],
-  first: Point,
-): { point: Point; ties: string[] } {
-  const problem = within(limits, nodes, solve);
-  const best = problem({ atMost: total(first), minimise: (option) => option.cost }) ?? first;
-  const atMost = Math.min(total(best), total(first)) * (1 + TIE);
-
-  const fixed: Option[] = [];
-  const ties: string[] = [];
-  let known: Point[] = [total(best) <= total(first) ? best : first];
-  for (const options of nodes) {
-    const [{ node }] = options as [Option];
-    if (known.length === 1) {
-      const other = problem({ atMost, fixed, except: known[0]!, minimise: () => 0 });
-      if (!other) break;
-      known.push(other);
-    }
-    const most = Math.max(...known.map((point) => point[node]!.bits));
-    const above = problem({
-      atMost,
-      fixed,
-      above: { node, bits: most },
-      minimise: (o) => (o.node === node ? -o.bits : 0),
-    });
-    if (above) known.push(above);
-    const open =
-      known.some((point) => point[node]!.bits !== known[0]![node]!.bits) ||
-      problem({ atMost, fixed, below: { node, bits: most }, minimise: () => 0 }) !== undefined;
-    const chosen = (above ?? known.find((point) => point[node]!.bits === most)!)[node]!;
-    if (open) ties.push(node);
-    fixed.push(chosen);
-    known = known.filter((point) => point[node] === chosen);
-  }
-  return { point: known[0]!, ties };
-}
-
-/** From the least bitwidths, one step up at a time where it saves most, as long as the limits hold. */
-function greedy(nodes: readonly (readonly Option[])[], limits: readonly BudgetRow[]): Point {
-  const level = nodes.map(() => 0);
-  const bits = Object.fromEntries(nodes.map((options) => [options[0]!.node, options[0]!.bits]));
-  for (;;) {
-    const steps = nodes
-      .map((options, n) => ({ n, from: options[level[n]!]!, to: options[level[n]! + 1] }))
-      .filter(({ from, to }) => to && limits.every((row) => holds(row, { ...bits, [from.node]: to.bits })))
-      .sort((a, b) => b.from.cost - b.to!.cost - (a.from.cost - a.to!.cost));
-    const [best] = steps;
-    if (!best) return Object.fromEntries(nodes.map((options, n) => [options[0]!.node, options[level[n]!]!]));
-    level[best.n]!++;
-    bits[best.from.node] = best.to!.bits;
-  }
-}
-
-const total = (point: Point): number => Object.values(point).reduce((sum, { cost }) => sum + cost, 0);

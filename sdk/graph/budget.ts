@@ -113,8 +113,11 @@ export function checkBudget(budget: Budget, graph: QuantizedGraph, choices: Choi
 
 /** Whether bitwidths keep a row. Costs of whole bitwidths are whole numbers, so the slack only forgives a rounded limit. */
 export function holds(row: BudgetRow, bits: Bits): boolean {
-  return costAt(row, bits) <= row.limit * (1 + 1e-12);
+  return keeps(row, costAt(row, bits));
 }
+
+/** As `holds`, of a cost that is known. */
+export const keeps = ({ limit }: BudgetRow, cost: number): boolean => cost <= limit * (1 + 1e-12);
 
 function average(kind: "weights" | "activations", limit: number | undefined, cost: Cost): BudgetRow[] {
   if (limit === undefined) return [];

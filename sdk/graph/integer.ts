@@ -17,6 +17,17 @@ export type Entry = readonly [variable: string, coefficient: number];
 /** The variables that are 1 in an optimal solution; undefined when there is none. Exact up to the solver's tolerances. */
 export type Solve = (program: IntegerProgram) => ReadonlySet<string> | undefined;
 
+export interface IntegerSolver {
+  readonly solve: Solve;
+  /**
+   * The program with variables that need not be whole: a bound below every solution, and by how much it rises at least where
+   * a variable is 1. Undefined where not even that has a solution.
+   */
+  readonly relaxed: (
+    program: IntegerProgram,
+  ) => { readonly bound: number; readonly rise: (variable: string) => number } | undefined;
+}
+
 /** Far below the scale of a row (1000) and above what doubles resolve on it. */
 const TOLERANCE = 1e-7;
 
@@ -29,10 +40,10 @@ const load = highs as unknown as typeof highs.default;
 let loading: ReturnType<typeof load> | undefined;
 
 /** The HiGHS solver, set to prove optimality. One thread and a fixed seed: the same program, the same answer. */
-export async function integerSolver(): Promise<Solve> {
+export async function integerSolver(): Promise<IntegerSolver> {
   loading ??= load();
   const solver = await loading;
-  return (program) => {
+  const run = (program: IntegerProgram) => {
     const solution = solver.solve(format(program), {
       output_flag: false,
       mip_rel_gap: 0,
@@ -50,8 +61,22 @@ export async function integerSolver(): Promise<Solve> {
         "Allow fewer bitwidths per node, or fewer limits at once.",
       );
     }
-    const columns = solution.Columns as Record<string, { Primal?: number }>;
-    return new Set(program.binary.filter((name) => (columns[name]?.Primal ?? 0) > 0.5));
+    const columns = solution.Columns as Record<string, { Primal?: number; Dual?: number }>;
+    return { columns, objective: solution.ObjectiveValue };
+  };
+  return {
+    solve: (program) => {
+      const found = run(program);
+      return found && new Set(program.binary.filter((name) => (found.columns[name]?.Primal ?? 0) > 0.5));
+    },
+    relaxed: (program) => {
+      const found = run({ ...program, binary: [] });
+      if (!found) return undefined;
+      const { columns, objective } = found;
+      // Each column's own error in the tolerance of its dual value.
+      const bound = objective - TOLERANCE * Object.keys(columns).length;
+      return { bound, rise: (variable) => Math.max(0, columns[variable]?.Dual ?? 0) };
+    },
   };
 }
 
@@ -66,8 +91,7 @@ function format({ objective, rows, binary }: IntegerProgram): string {
     ...rows
       .filter(({ entries }) => entries.length > 0)
       .map(({ entries, sense, limit }, i) => ` r${i}: ${sum(entries)} ${sense} ${limit}`),
-    "Binary",
-    ...binary.map((name) => ` ${name}`),
+    ...(binary.length > 0 ? ["Binary", ...binary.map((name) => ` ${name}`)] : []),
     "End",
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 import { type BudgetRow, holds } from "./budget.js";
-import { type Entry, type IntegerProgram, SCALE, type Solve } from "./integer.js";
+import { type Entry, type IntegerProgram, type IntegerSolver, SCALE, type Solve } from "./integer.js";
 
 /** A node's bitwidth as one binary variable per choice. */
 export interface Option {
@@ -78,6 +78,37 @@ export function within(
     }
   };
 }
+
+/**
+ * The options that may be in a point of no more than some cost. In the program without whole numbers a choice has a reduced
+ * cost, which the sum rises by at least where it is taken: one that leads above what is allowed is in no such point.
+ */
+export function thinned(
+  limits: readonly BudgetRow[],
+  nodes: readonly (readonly Option[])[],
+  { relaxed }: IntegerSolver,
+): (atMost: number) => (readonly Option[])[] {
+  const all = nodes.flat();
+  const largest = Math.max(...all.map(({ cost }) => cost));
+  const products = productVariables(nodes, limits);
+  const found = relaxed({
+    objective: scaled(all.map((option) => [option.variable, option.cost] as const)),
+    rows: [
+      ...nodes.map((options) => ({ entries: options.map(one), sense: "=" as const, limit: 1 })),
+      ...limits.map((row) => limited(entries(row, nodes, products.name), row.limit - row.constant)),
+      ...products.rows,
+    ],
+    binary: [],
+  });
+  if (!found) return () => [...nodes];
+  return (atMost) =>
+    nodes.map((options) =>
+      options.filter(({ variable }) => ((found.bound + found.rise(variable)) / SCALE) * largest <= atMost),
+    );
+}
+
+/** What the options of a point cost together. */
+export const total = (point: Point): number => Object.values(point).reduce((sum, { cost }) => sum + cost, 0);
 
 const one = (option: Option): Entry => [option.variable, 1];
 

@@ -167,6 +167,29 @@ describe("allocate", () => {
   });
 });
 
+it("allocates 200 weights whose bitwidths were hardly learned, as a dynamic program does, in seconds", async () => {
+  const draw = numbers(5);
+  const sizes = Array.from({ length: 30 }, () => 1 + Math.floor(60 * draw()));
+  const first = small.nodes.find(({ kind }) => kind === "weight")!;
+  const weights = Array.from({ length: 200 }, (_, i) => {
+    return { ...first, id: `w${i}`, elements: sizes[Math.floor(30 * draw())]! };
+  });
+  const many: QuantizedGraph = { ...small, nodes: weights, calls: [] };
+  const list = [2, 3, 4, 5, 6];
+  const target = Object.fromEntries(weights.map(({ id }) => [id, draw() < 0.5 ? 2.99 : 3.01]));
+  const begun = process.cpuUsage();
+  const { bits, ties } = await allocate({
+    ...{ graph: many, choices: everywhere(many, list), target, gamma: 1 },
+    budget: { averageBits: { weights: 4 } },
+  });
+  // Microseconds. A program over all nodes and bitwidths for every node takes minutes.
+  expect(process.cpuUsage(begun).user).toBeLessThan(10e6);
+  const limit = 4 * weights.reduce((sum, { elements }) => sum + elements, 0);
+  const best = knapsack(weights, list, limit, (id, k) => 4 ** (target[id]! - k));
+  expect(objective(target, 1, bits) / best).toBeLessThan(1 + 1e-6);
+  expect(ties.length).toBeGreaterThan(0);
+}, 60_000);
+
 it("allocate refuses a node without a target by name", async () => {
   const target = Object.fromEntries(small.nodes.slice(1).map(({ id }) => [id, 2]));
   const choices = everywhere(small, [1, 2]);

@@ -42,7 +42,7 @@ export async function stepOf(topology: unknown, edge: number): Promise<Stepped> 
   const plan = autoqnn(model, { data, batchSize: BATCH });
   const searched = await plan.searchSchemes({ ...quiet, control: false }).run();
   const found = performance.now();
-  // One step leaves all bitwidths nearly equal; a tight budget would make the integer program the longest part of this.
+  // One step leaves all bitwidths nearly equal, so that how a tight budget rounds them would say nothing.
   const budget = { averageBits: 8 };
   const learned = await searched.learnPrecision({ ...quiet, roundings: ["gamma 1"], budget }).run();
   const done = performance.now();
