@@ -56,6 +56,18 @@ export function commands(): Command {
   const inspecting = add("inspect", "nodes, schemes, bits and sizes, and what is not quantized and why")
     .argument("<path>", "a network, or the directory of an artifact")
     .option("--json", "print JSON")
+    .option("--sensitivity", "of a network, also what one bit more or less at each node does; needs --data")
+    .option("--data <name>", `for --sensitivity: ${DATA}`)
+    .option(
+      "--budget <limits>",
+      "for --sensitivity: bits are as equal as these limits let them be, by default average-bits=4",
+      parseBudget,
+    )
+    .option(
+      "--examples <n>",
+      "for --sensitivity: on how many held-out examples, by default 1500",
+      wholeFrom(1),
+    )
     .option("--open-dimension <n>", "the size that counts where a network leaves it open", wholeFrom(1));
   edges(inspecting).action(inspect);
   add("evaluate", "loss and accuracy of an artifact on the test images")

@@ -1,21 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Command } from "commander";
+import { checkAsked, type SensitivityAsked, sensitivityOf } from "./sensitivity.js";
 
-interface Edges {
+interface Options extends SensitivityAsked {
+  readonly json?: true;
   readonly openDimension?: number;
   readonly recurrentState?: true;
   readonly attentionProducts?: true;
 }
 
-interface Options extends Edges {
-  readonly json?: true;
-}
-
-export async function inspect(path: string, { json, ...edges }: Options): Promise<void> {
+export async function inspect(path: string, options: Options, command: Command): Promise<void> {
+  const { json, openDimension, recurrentState, attentionProducts, ...asked } = options;
+  checkAsked(asked, command);
   const { engine, load, models, quantizedGraph } = await import("../index.js");
   await engine();
   if (await isArtifact(path)) {
-    await refuseForArtifact(path, edges);
+    await refuseForArtifact(path, options);
     const quantized = await load(path);
     if (!json) return quantized.summary();
     const nodes = quantized.nodes.map(({ staircase, factor, ...node }) => ({
@@ -27,11 +28,18 @@ export async function inspect(path: string, { json, ...edges }: Options): Promis
     const { leftAlone, batchNormalizations, sizes, provenance } = quantized;
     return print({ kind: "artifact", nodes, leftAlone, batchNormalizations, sizes, provenance });
   }
-  const graph = quantizedGraph(await models.load(path), edges);
+  const model = await models.load(path);
+  const edges = {
+    ...(recurrentState && { recurrentState }),
+    ...(attentionProducts && { attentionProducts }),
+  };
+  const graph = quantizedGraph(model, { ...edges, ...(openDimension && { openDimension }) });
   const table = graph.table();
-  if (!json) return console.log(String(table));
+  const { data } = asked;
+  const sensitivity = data === undefined ? undefined : await sensitivityOf(model, { ...asked, data }, edges);
+  if (!json) return console.log([table, ...(sensitivity ? [sensitivity] : [])].join("\n\n"));
   const { inputs, outputs } = graph;
-  print({ kind: "model", inputs, outputs, ...table.toJSON() });
+  print({ kind: "model", inputs, outputs, ...table.toJSON(), sensitivity });
 }
 
 /** A directory whose model.json says so; a network's model.json has another format. */
@@ -44,7 +52,7 @@ async function isArtifact(path: string): Promise<boolean> {
 }
 
 /** Throws AutoqnnError `bad-option` for what can be asked of a network alone. */
-async function refuseForArtifact(path: string, asked: object): Promise<void> {
+async function refuseForArtifact(path: string, { json: _, ...asked }: Options): Promise<void> {
   const [name] = Object.keys(asked);
   if (name === undefined) return;
   const { AutoqnnError } = await import("../index.js");

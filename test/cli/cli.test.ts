@@ -196,6 +196,35 @@ describe("inspect", () => {
   });
 });
 
+describe("inspect --sensitivity", () => {
+  it("measures a bit more and less at every node, on held-out data and around equal bits", async () => {
+    const asked = ["inspect", model, "--data", data, "--sensitivity", "--examples", "20"];
+    const { nodes, sensitivity } = JSON.parse(await here(...asked, "--json", "--budget", "average-bits=3"));
+    expect(sensitivity).toMatchObject({ examples: 20, labels: "soft" });
+    expect(sensitivity.rows.map(({ node }: { node: string }) => node)).toEqual(
+      nodes.map(({ id }: { id: string }) => id),
+    );
+    for (const { scheme, bits, up, down } of sensitivity.rows) {
+      expect([scheme, bits]).toEqual(["clip", 3]);
+      expect([up, down].every(({ loss, error }) => Number.isFinite(loss) && error >= 0)).toBe(true);
+    }
+    const text = await here(...asked);
+    expect(text).toMatch(
+      /^MACs per sample[\s\S]*Sensitivity on 20 held-out[\s\S]*± less[\s\S]*conv\/kernel +clip +4 /m,
+    );
+  });
+
+  it.each([
+    ["data", ["--sensitivity"], /'--sensitivity' needs '--data <name>'/],
+    ["the measurement that they are for", ["--examples", "40"], /'--examples' needs '--sensitivity'/],
+  ] as const)("says what is missing: %s", async (_, options, message) => {
+    await expect(here("inspect", model, ...options)).rejects.toMatchObject({
+      name: "CommanderError",
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
 describe("options of what is quantized", () => {
   it.each([
     ["--recurrent-state", recurrentNetwork, "lstm/state"],
@@ -246,6 +275,9 @@ describe("options of what is quantized", () => {
     expect(await readdir(directory)).not.toContain("both.checkpoints");
     await expect(here("inspect", join(directory, "both"), "--recurrent-state")).rejects.toThrow(
       /network at --recurrent-state, received the artifact/,
+    );
+    await expect(here("inspect", join(directory, "both"), "--sensitivity", "--data", data)).rejects.toThrow(
+      /network at --sensitivity, received the artifact/,
     );
   });
 });
