@@ -123,6 +123,7 @@ export const SearchOptions = z.strictObject({
   learningRate: z.strictObject({ weights: rate.default(3e-3), theta: rate.default(0.02) }).prefault({}),
   control: z.boolean().default(true),
   trialSteps: count.optional(),
+  restart: z.boolean().default(false),
 });
 
 export const LearnOptions = z.strictObject({
@@ -131,6 +132,7 @@ export const LearnOptions = z.strictObject({
   bits: z.tuple([bitwidth, bitwidth]).default([1, 8]),
   start: z.number().min(1).max(8).default(3),
   trialSteps: count.optional(),
+  restart: z.boolean().default(false),
   roundings: z
     .array(z.enum(["control", "gamma 1", "gamma 2", "sensitivity"]))
     .min(1)

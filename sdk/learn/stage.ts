@@ -32,6 +32,8 @@ export interface LearnStageOptions extends Length {
    * search-free baseline "control", and the bits that a table of sensitivity measured around it gives.
    */
   readonly roundings: readonly Arm["name"][];
+  /** Whether what follows starts from the weights that the stage began with, instead of those that learning left. */
+  readonly restart: boolean;
   readonly learningRate: { readonly weights: number; readonly bits: number };
 }
 
@@ -78,11 +80,12 @@ export async function learnStage(
     warmup: bench.recipe.warmup,
   });
   const steps = stepsOf(bench, options, EPOCHS);
-  const { snapshot, parameters, history, health, observed } = options.roundings.every(
+  const { parameters, history, health, observed, ...trained } = options.roundings.every(
     (name) => !LEARNED.includes(name),
   )
     ? nothingLearned(start, found)
     : await learn(bench, start, found, steps, options, watch);
+  const snapshot = options.restart ? start : trained.snapshot;
   const learned = found.bits(parameters.bits!.data as Float32Array);
 
   const tried = await rank(

@@ -28,6 +28,8 @@ export interface SearchStageOptions extends Length {
   /** "together": one update of weights and theta a step; "turns": one of each, on two halves of the training data. */
   readonly update: "together" | "turns";
   readonly temperature: readonly [number, number];
+  /** Whether what follows starts from the weights that the stage began with, instead of those that the search left. */
+  readonly restart: boolean;
   readonly learningRate: { readonly weights: number; readonly theta: number };
   /** Compare what was searched with clip everywhere by a short fine-tune, and keep the better. */
   readonly control: boolean;
@@ -71,7 +73,8 @@ export async function searchStage(
           .map((source, index) => ({ updates: index === 0 ? weights : [found.update], source }));
   const steps = stepsOf(bench, options, EPOCHS);
   const stage = { ...stageOf(bench, "search schemes", start, found.policy, phases, steps), diagnosed: true };
-  const { snapshot, parameters, history, health, observed } = await train(stage, watch);
+  const { parameters, history, health, observed, ...trained } = await train(stage, watch);
+  const snapshot = options.restart ? start : trained.snapshot;
   const theta = parameters.theta!.data as Float32Array;
   const tried = await rank(bench, snapshot, contenders(await found.decide(theta), found, options), {
     steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),

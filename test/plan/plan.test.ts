@@ -230,3 +230,20 @@ test("bitwidths can be rounded by measured sensitivity alone, within the budget 
   // A limit on weights says nothing of inputs: they keep all the bits there are.
   for (const { id, kind } of nodes) if (kind === "input") expect(run.assignment[id]!.bits).toBe(8);
 });
+
+test("by option a stage gives its assignment alone: what follows begins with the weights that it began with", async () => {
+  const plan = autoqnn(model, options);
+  const weights = (run: { snapshot: { variables: Record<string, { data: ArrayLike<number> }> } }) =>
+    model.weights.map(({ originalName }) => Array.from(run.snapshot.variables[originalName]!.data));
+  const given = await Promise.all(
+    model.weights.map(async (weight) => Array.from(await weight.read().data())),
+  );
+  const alone = { steps: 4, restart: true } as const;
+  const searched = await plan.searchSchemes({ ...alone, control: false }).run();
+  const learned = await plan.learnPrecision({ ...alone, roundings: ["gamma 1"] }).run();
+  expect(weights(searched)).toEqual(given);
+  expect(weights(learned)).toEqual(given);
+  expect(learned.history.steps).toBe(4);
+  const onwards = await plan.learnPrecision({ steps: 4, roundings: ["gamma 1"] }).run();
+  expect(weights(onwards)).not.toEqual(given);
+});
