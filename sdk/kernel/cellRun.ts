@@ -16,16 +16,17 @@ export async function runCell(
 ): Promise<Outcome> {
   if (isEmpty(code)) return { ok: true };
   const compiled = await before(interrupt, compiler.call("compile", name, code));
-  if (!compiled)
-    return { ok: false, failure: failure("Interrupted", "The cell was interrupted before it ran.") };
+  if (!compiled || interrupt.aborted) return { ok: false, failure: INTERRUPTED };
   if ("failure" in compiled) return { ok: false, failure: compiled.failure };
-  const ending = await cells.run(compiled.program, allowInput);
+  const ready = await cells.prepare();
+  if (ready.kind === "interrupted" || interrupt.aborted) return { ok: false, failure: INTERRUPTED };
+  const ending = ready.kind === "died" ? ready : await cells.run(compiled.program, allowInput);
   if (ending.kind === "died") {
     await compiler.call("reset");
     return { ok: false, failure: failure("KernelProcessEnded", ended(ending.how)) };
   }
-  await compiler.call("commit", ending.notice.defined);
-  return ending.notice.failure ? { ok: false, failure: ending.notice.failure } : { ok: true };
+  await compiler.call("commit", ending.defined);
+  return ending.failure ? { ok: false, failure: ending.failure } : { ok: true };
 }
 
 /** The value, or undefined where the interrupt comes before it. */
@@ -51,6 +52,8 @@ export const ended = (how: string): string =>
 export function failure(ename: string, evalue: string): Failure {
   return { ename, evalue, traceback: [`${RED}${ename}${OFF}: ${evalue}`] };
 }
+
+const INTERRUPTED = failure("Interrupted", "The cell was interrupted before it ran.");
 
 /** Nothing but spaces and comments of lines: there is nothing to compile. */
 const isEmpty = (code: string): boolean => code.split("\n").every((line) => /^\s*(\/\/.*)?$/.test(line));

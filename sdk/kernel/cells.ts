@@ -1,18 +1,23 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Writable } from "node:stream";
-import type { Notice, Program, Request } from "./cells/protocol.js";
+import { interruptByte, type Notice, type Program, type Request } from "./cells/protocol.js";
 import { programPath } from "./compiler.js";
 import { Output, type OutputHandlers, type StreamName } from "./output.js";
 
-/** How a cell ended. */
-export type Ending =
-  | { readonly kind: "ended"; readonly notice: Extract<Notice, { kind: "ended" }> }
-  /** The process ended with it: `how` as in "exit code 3" or "signal SIGSEGV". */
-  | { readonly kind: "died"; readonly how: string };
+type Ready = Extract<Notice, { kind: "ready" }>;
+type Ended = Extract<Notice, { kind: "ended" }>;
+
+/** An interrupt came before the process was ready: nothing of the cell has run. */
+type Interrupted = { readonly kind: "interrupted" };
+
+/** The process ended before it answered: `how` as in "exit code 3" or "signal SIGSEGV". */
+type Died = { readonly kind: "died"; readonly how: string };
+
+type Answer = Ready | Ended | Interrupted | Died;
 
 /** What cells say while they run. */
-export type CellNotice = Exclude<Notice, { kind: "ended" | "ready" }>;
+export type CellNotice = Exclude<Notice, Ready | Ended | { kind: "started" }>;
 
 /** What happens in the process of the cells, beside the end of a cell. */
 export interface CellsHandlers {
@@ -29,21 +34,27 @@ const DRAIN = 500;
 export class Cells {
   #process!: ChildProcess;
   #output!: Output;
-  #end: ((ending: Ending) => void) | undefined;
-  #ready = false;
+  /** Takes the answer that is waited for. */
+  #answer: ((answer: Answer) => void) | undefined;
+  #preparing = false;
+  #cell = 0;
+  #started = false;
   #stopped = false;
 
   constructor(readonly handlers: CellsHandlers) {
     this.#start();
   }
 
-  /** Runs a cell. */
-  run(program: Program, allowInput: boolean): Promise<Ending> {
+  /** Waits until the process can run another cell: it may have to load the SDK. An interrupt ends the wait, not the loading. */
+  prepare(): Promise<Ready | Interrupted | Died> {
     if (!this.#process.connected) this.#start();
-    return new Promise((resolve) => {
-      this.#end = resolve;
-      this.send({ kind: "run", program, allowInput });
-    });
+    this.#cell += 1;
+    return this.#ask({ kind: "prepare", cell: this.#cell });
+  }
+
+  /** Runs a cell in the process that is prepared. */
+  run(program: Program, allowInput: boolean): Promise<Ended | Died> {
+    return this.#ask({ kind: "run", cell: this.#cell, program, allowInput });
   }
 
   send(request: Request): void {
@@ -51,15 +62,25 @@ export class Cells {
     this.#process.send(request, () => undefined);
   }
 
-  /** Interrupts the cell that runs, also while it computes. */
+  /** Interrupts the cell that is prepared or runs, also while it computes, and what an earlier one left behind that computes. */
   interrupt(): void {
-    (this.#process.stdio[4] as Writable).write("i");
+    if (!this.#answer) return;
+    (this.#process.stdio[4] as Writable).write(Buffer.of(interruptByte(this.#cell)));
+    if (this.#preparing) this.#settle({ kind: "interrupted" });
   }
 
   /** Ends the process and all that it started. */
   stop(): void {
     this.#stopped = true;
     killGroup(this.#process);
+  }
+
+  #ask<T extends Answer>(request: Request): Promise<T> {
+    return new Promise((resolve) => {
+      this.#answer = resolve as (answer: Answer) => void;
+      this.#preparing = request.kind === "prepare";
+      this.send(request);
+    });
   }
 
   #start(): void {
@@ -75,7 +96,7 @@ export class Cells {
     const output = new Output({ stdout: child.stdout!, stderr: child.stderr! }, token, this.#ordered());
     this.#process = child;
     this.#output = output;
-    this.#ready = false;
+    this.#started = false;
     child.stdio[4]!.on("error", () => undefined);
     child.on("message", (notice: Notice) => output.take(notice));
     child.on("exit", (code, signal) => {
@@ -91,9 +112,11 @@ export class Cells {
     return {
       text: (name, text) => this.handlers.text(name, text),
       notice: (notice) => {
-        if (notice.kind === "ready") this.#ready = true;
-        else if (notice.kind === "ended") this.#settle({ kind: "ended", notice });
-        else this.handlers.notice(notice);
+        if (notice.kind === "started") this.#started = true;
+        else if (notice.kind === "ended") this.#settle(notice);
+        else if (notice.kind !== "ready") this.handlers.notice(notice);
+        // The wait for an earlier one was interrupted.
+        else if (notice.cell === this.#cell) this.#settle(notice);
       },
     };
   }
@@ -103,15 +126,15 @@ export class Cells {
     killGroup(child);
     if (this.#stopped || child !== this.#process) return;
     // One that cannot even start is tried again with the next cell, not at once and for ever.
-    if (this.#ready) this.#start();
+    if (this.#started) this.#start();
     if (!this.#settle({ kind: "died", how })) this.handlers.died(how);
   }
 
-  #settle(ending: Ending): boolean {
-    const end = this.#end;
-    this.#end = undefined;
-    end?.(ending);
-    return end !== undefined;
+  #settle(answer: Answer): boolean {
+    const waiting = this.#answer;
+    this.#answer = undefined;
+    waiting?.(answer);
+    return waiting !== undefined;
   }
 }
 

@@ -42,7 +42,11 @@ export class Client {
   }
 
   /** Starts a kernel in a folder of its own, or in the one given, and waits until it answers. */
-  static async start(given?: string, command: readonly string[] = SOURCE): Promise<Client> {
+  static async start(
+    given?: string,
+    command: readonly string[] = SOURCE,
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<Client> {
     const folder = given ?? (await mkdtemp(join(tmpdir(), "autoqnn-kernel-")));
     const names = ["shell_port", "control_port", "stdin_port", "iopub_port", "hb_port"];
     const ports = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await freePort()])));
@@ -51,6 +55,7 @@ export class Client {
     await writeFile(file, JSON.stringify({ transport: "tcp", ip: "127.0.0.1", key, ...ports }));
     const child = spawn(process.execPath, [...command, "--connection-file", file], {
       cwd: folder,
+      env: { ...process.env, ...env },
       stdio: ["ignore", "inherit", process.env.KERNEL_LOG ? "inherit" : "ignore"],
     });
     const identity = randomBytes(8).toString("hex");

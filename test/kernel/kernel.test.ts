@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Json, Wire } from "../../sdk/kernel/wire.js";
-import { Client } from "./client.js";
+import { Client, SOURCE } from "./client.js";
 
 let client: Client;
 beforeAll(async () => {
@@ -18,6 +18,18 @@ const kinds = (run: Awaited<ReturnType<Client["run"]>>): string[] =>
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** An option of Node with which the SDK does not load until a file is there. */
+function holdSdkUntil(file: string): string {
+  const data = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
+  const hook = data(`import { existsSync } from "node:fs";
+    export async function load(url, context, next) {
+      while (url.endsWith("/sdk/index.ts") && !existsSync(${JSON.stringify(file)}))
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      return next(url, context);
+    }`);
+  return `--import=${data(`import { register } from "node:module"; register(${JSON.stringify(hook)});`)}`;
+}
 
 /** Starts a cell, interrupts it while it runs, and gives how it ended. */
 async function interruptWhileRunning(code: string): Promise<Awaited<ReturnType<Client["run"]>>> {
@@ -223,6 +235,37 @@ describe("an interrupt", () => {
       expect(reply).toMatchObject({ status: "error", ename: "Interrupted" });
       expect((await client.run("1 + 1")).result).toBe("2");
     });
+
+  it("ends a cell that waits for the SDK to load, and the next ones run when it has", async () => {
+    const go = join(client.folder, "go");
+    const slow = await Client.start(undefined, SOURCE, { NODE_OPTIONS: holdSdkUntil(go) });
+    try {
+      for (const code of ["console.log('ran'); 1", "console.log('ran'); while (true) {}"]) {
+        const run = slow.run(code);
+        // Answered by the compiler after the cell: which waits for nothing but the SDK then.
+        await slow.ask("shell", "is_complete_request", { code: "1" });
+        await slow.ask("control", "interrupt_request");
+        const { reply, stdout } = await run;
+        expect([reply.status, reply.ename, stdout]).toEqual(["error", "Interrupted", ""]);
+      }
+      await writeFile(go, "");
+      expect(await slow.run("1 + 1")).toMatchObject({ result: "2", stdout: "" });
+    } finally {
+      await slow.stop();
+    }
+  });
+
+  it("ends a cell that waits for its imports, which does not run when they have come", async () => {
+    const slow =
+      'console.log("begun"); await new Promise((next) => setTimeout(next, 300)); export const n = 1;';
+    await writeFile(join(client.folder, "slow.mjs"), slow);
+    const begun = client.next((from, { content }) => from === "iopub" && content.text === "begun\n");
+    const run = client.run('import { n } from "./slow.mjs"; console.log("ran", n);');
+    await begun;
+    await client.ask("control", "interrupt_request");
+    expect((await run).reply.ename).toBe("Interrupted");
+    expect((await client.run("await new Promise((next) => setTimeout(next, 400))")).stdout).toBe("");
+  });
 
   it("lets code clean up, and goes no further", async () => {
     const code =

@@ -34,7 +34,7 @@ const scope: Names = Object.create(preloaded);
 const modules = new Modules(process.cwd(), sdk);
 let loading: Promise<Names> | undefined;
 
-/** The SDK: loaded once, when a cell first names it or when there is time. */
+/** The SDK: loaded once, when there is time and at the latest before the first cell. */
 function sdk(): Promise<Names> {
   loading ??= uncut(() => import("../../index.js")).then((loaded: Names) => {
     // A name of the SDK goes before one of the kernel's: it knows its own values best.
@@ -73,17 +73,17 @@ async function evaluate(program: Program): Promise<{ readonly value?: unknown }>
   return { value: awaited(cell, await result.value) };
 }
 
-async function execute(program: Program, allowInput: boolean): Promise<void> {
+async function execute({ program, ...cell }: Extract<Request, { kind: "run" }>): Promise<void> {
   tracebacks.remember(program);
   const before = new Map(program.declares.map((name) => [name, scope[name]]));
   const defined = (): string[] =>
     [...before].filter(([name, old]) => scope[name] !== old).map(([name]) => name);
   try {
-    await run(program.name, allowInput, async () => {
+    await run({ ...cell, name: program.name }, async (self) => {
       if (program.usesSdk) await sdk();
-      await modules.prepare(program.imports);
+      awaited(self, await modules.prepare(program.imports));
       const { value } = await evaluate(program);
-      if (value !== undefined) say({ kind: "result", bundle: await show(value) });
+      if (value !== undefined) say({ kind: "result", bundle: awaited(self, await show(value)) });
     });
     say({ kind: "ended", defined: program.declares });
   } catch (error) {
@@ -92,7 +92,12 @@ async function execute(program: Program, allowInput: boolean): Promise<void> {
 }
 
 const handlers: { [K in Request["kind"]]: (request: Extract<Request, { kind: K }>) => unknown } = {
-  run: ({ program, allowInput }) => execute(program, allowInput),
+  prepare: async ({ cell }) => {
+    // No cell runs while modules load: it would share its interrupts with them. Why they do not load is told by a cell that uses them.
+    await sdk().catch(() => undefined);
+    say({ kind: "ready", cell });
+  },
+  run: execute,
   input: ({ value }) => answerInput(value),
   comm: ({ message }) => receiveComm(message),
 };
@@ -116,6 +121,6 @@ serveNotebook({
     return signal();
   },
 });
-say({ kind: "ready" });
+say({ kind: "started" });
 // Loading takes half a second: while the user writes the first cell.
 setTimeout(() => sdk().catch(() => undefined), 50);

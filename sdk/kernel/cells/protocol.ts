@@ -42,13 +42,16 @@ export interface CommMessage {
 
 /** What the kernel asks of the process that runs the cells. */
 export type Request =
-  | { readonly kind: "run"; readonly program: Program; readonly allowInput: boolean }
+  /** To say `ready` when it has loaded what every cell may use. `cell` counts the cells that were asked for. */
+  | { readonly kind: "prepare"; readonly cell: number }
+  | { readonly kind: "run"; readonly cell: number; readonly program: Program; readonly allowInput: boolean }
   | { readonly kind: "input"; readonly value: string }
   | { readonly kind: "comm"; readonly message: CommMessage };
 
 /** What that process says, in order with what it prints: `fence` counts the marks that it writes to both its streams. */
 export type Notice = { readonly fence: number } & (
-  | { readonly kind: "ready" }
+  | { readonly kind: "started" }
+  | { readonly kind: "ready"; readonly cell: number }
   | { readonly kind: "display"; readonly bundle: MimeBundle; readonly id?: string }
   | { readonly kind: "update"; readonly bundle: MimeBundle; readonly id: string }
   | { readonly kind: "clear"; readonly wait: boolean }
@@ -68,3 +71,6 @@ export type Said = Notice extends infer N ? (N extends Notice ? Omit<N, "fence">
 
 /** The mark that a process writes to its streams, so that text before and after a notice is told apart. */
 export const fenceMark = (token: string, fence: number): string => `\u001b]${token};${fence}\u0007`;
+
+/** The byte that interrupts a cell: so that an interrupt which comes late does not end the next cell. */
+export const interruptByte = (cell: number): number => cell % 256;

@@ -1,7 +1,10 @@
 import { Worker } from "node:worker_threads";
+import { interruptByte } from "./protocol.js";
 
 /** The cell that runs: what its code, and what it calls, belongs to. */
 export interface Running {
+  /** Its number, by which interrupts name it. */
+  readonly cell: number;
   readonly name: string;
   readonly controller: AbortController;
   /** Whether the front end that ran it can be asked for input. */
@@ -25,6 +28,8 @@ export class Interrupted extends Error {
 }
 
 let current: Running | undefined;
+/** What interrupted a cell that has not begun. */
+let early: number | undefined;
 /** See watcher.mjs. */
 const shared = new Int32Array(new SharedArrayBuffer(20));
 const [HEARD, TERMINATED, COOPERATES, DONE, LOADING] = [0, 1, 2, 3, 4];
@@ -52,24 +57,29 @@ export function awaited<T>(cell: Running | undefined, value: T): T {
 }
 
 /** Runs a cell's code as the running cell. Rejects with `Interrupted` where an interrupt ended the wait for it. */
-export async function run<T>(name: string, allowInput: boolean, body: () => Promise<T>): Promise<T> {
+export async function run<T>(
+  about: Pick<Running, "cell" | "name" | "allowInput">,
+  body: (self: Running) => Promise<T>,
+): Promise<T> {
+  const interruptedBefore = early === interruptByte(about.cell);
+  early = undefined;
+  if (interruptedBefore) throw new Interrupted();
   Atomics.store(shared, COOPERATES, 0);
   let abandon: (reason: Interrupted) => void = () => undefined;
   const interrupted = new Promise<never>((_, reject) => {
     abandon = reject;
   });
-  const cell: Running = {
-    name,
+  const self: Running = {
+    ...about,
     controller: new AbortController(),
-    allowInput,
     stopped: false,
     interrupts: 0,
     deadline: Number.POSITIVE_INFINITY,
     abandon,
   };
-  current = cell;
+  current = self;
   try {
-    return await Promise.race([body(), interrupted]);
+    return await Promise.race([body(self), interrupted]);
   } finally {
     current = undefined;
     Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
@@ -91,12 +101,14 @@ export function hearInterrupts(fd: number): void {
   const watcher = new Worker(new URL("./watcher.mjs", import.meta.url), { workerData: { fd, shared } });
   let terminated = 0;
   // Told again and again until the cell is done: any of these calls may be what was stopped.
-  watcher.on("message", (number: number) => {
+  watcher.on("message", ({ number, cell }: { number: number; cell: number }) => {
     const first = number > Atomics.load(shared, HEARD);
     const cut = Atomics.load(shared, TERMINATED) > terminated;
     terminated = Atomics.load(shared, TERMINATED);
-    if (current && (first || cut)) interrupt(current, cut);
+    const meant = current !== undefined && interruptByte(current.cell) === cell;
+    if (current && (cut || (first && meant))) interrupt(current, cut);
     if (first) Atomics.store(shared, HEARD, number);
+    if (first && !meant) early = cell;
     if (!current) Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
     else if (Date.now() >= current.deadline) {
       current.stopped = true;

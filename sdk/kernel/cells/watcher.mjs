@@ -27,12 +27,15 @@ let interrupts = 0;
 /** @type {NodeJS.Timeout | undefined} */
 let looking;
 
-/** @param {boolean} again */
-function interrupt(again) {
+/**
+ * @param {number} cell
+ * @param {boolean} again
+ */
+function interrupt(cell, again) {
   const number = ++interrupts;
   const since = Date.now();
   clearInterval(looking);
-  parentPort?.postMessage(number);
+  parentPort?.postMessage({ number, cell });
   looking = setInterval(() => {
     if (Atomics.load(shared, DONE) >= number) return clearInterval(looking);
     const patience = Atomics.load(shared, COOPERATES) && !again ? MORE_PATIENCE : PATIENCE;
@@ -41,13 +44,13 @@ function interrupt(again) {
       Atomics.add(shared, TERMINATED, 1);
       terminate();
     }
-    parentPort?.postMessage(number);
+    parentPort?.postMessage({ number, cell });
   }, LOOK);
 }
 
 const kernel = new Socket({ fd, readable: true, writable: false });
 kernel.on("data", (data) => {
-  for (const _ of data) interrupt(Atomics.load(shared, HEARD) < interrupts);
+  for (const cell of data) interrupt(cell, Atomics.load(shared, HEARD) < interrupts);
 });
 kernel.on("error", end);
 kernel.on("close", end);
