@@ -35,6 +35,8 @@ export interface Outcome extends Request {
   readonly memoryBytes?: number;
   /** Wall-clock seconds from the floating-point network to the outcome, evaluation included. */
   readonly seconds: number;
+  /** Seconds of all cores together for the same, where no GPU computes: what else the machine does changes them little. */
+  readonly processorSeconds?: number;
   readonly stages?: readonly TimedStage[];
   /** Most memory that the process had, in MB of 10^6 bytes. */
   readonly peakMegabytes?: number;

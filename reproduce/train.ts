@@ -46,16 +46,19 @@ export async function train(setting: Setting, job: Job): Promise<Outcome> {
     ...(recipe && { recipe }),
     watch: { checkpoint: checkpointOf(setting, job) },
   };
-  const begun = performance.now();
+  const [begun, used, { device }] = [performance.now(), process.cpuUsage(), await engine()];
   const method = job.method === FLOATING ? undefined : methodOf(job.method);
   const measured = method ? await method.run(model, protocol) : await furtherInFloatingPoint(model, protocol);
   return {
     ...job,
     ...{ steps, ...measured },
     seconds: (performance.now() - begun) / 1000,
+    ...(device === "cpu" && { processorSeconds: secondsOf(process.cpuUsage(used)) }),
     peakMegabytes: (process.resourceUsage().maxRSS * 1024) / 1e6,
   };
 }
+
+const secondsOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1e6;
 
 /** Where a network keeps its checkpoints until its outcome is written. */
 const checkpointOf = ({ directory }: Setting, { network, method, bits, seed, rate }: Job): string =>

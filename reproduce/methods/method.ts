@@ -30,7 +30,10 @@ export interface Method {
 }
 
 /** What a method gives; the rest of an outcome is known to who runs it. */
-export type Measured = Omit<Outcome, keyof Request | "rate" | "steps" | "seconds" | "peakMegabytes">;
+export type Measured = Omit<
+  Outcome,
+  keyof Request | "rate" | "steps" | "seconds" | "processorSeconds" | "peakMegabytes"
+>;
 
 /** What `autoqnn` takes of a protocol. */
 export const planOptions = ({ data, seed, batchSize, recipe }: Protocol) => ({

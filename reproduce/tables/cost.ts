@@ -56,7 +56,7 @@ export const cost: Experiment = {
       ]),
       notes: [
         ...networks.flatMap(({ network, groups }) => notesOf(network, groups)),
-        "Seconds are of the clock on the wall, with all that is computed once: calibration, tracing, evaluation. They hold what else the machine did; ratios are of the same seed. Memory is the most that the process had, data and floating-point network included.",
+        "Time is that of all cores together, or that of the clock on the wall where a GPU computes; it holds what is computed once (calibration, tracing, evaluation). Stage by stage it is that of the clock, with what else the machine did. Ratios are of the same seed. Memory is the most that the process had, data and floating-point network included.",
         ...missingNote(cost.requests(scale), found),
       ],
       figures: networks.flatMap(({ network, groups }) =>
@@ -74,7 +74,7 @@ export const cost: Experiment = {
   },
 };
 
-const seconds = (outcome: Outcome): number => outcome.seconds;
+const seconds = (outcome: Outcome): number => outcome.processorSeconds ?? outcome.seconds;
 const peak = ({ peakMegabytes }: Outcome): number | undefined => peakMegabytes;
 
 /** A number of a group's outcomes relative to that of the reference with the same seed. */

@@ -69,10 +69,10 @@ describe("scale smoke", () => {
       expect(code).toBe(0);
       const outcomes = outcomesOf(results);
       expect(outcomes.length).toBeGreaterThan(30);
-      for (const { validation, test: tested, seconds, peakMegabytes } of outcomes) {
+      for (const { validation, test: tested, seconds, processorSeconds, peakMegabytes } of outcomes) {
         expect(validation.loss).toBeGreaterThan(0);
         expect(tested.count).toBe(2000);
-        expect(seconds * peakMegabytes!).toBeGreaterThan(0);
+        expect(seconds * processorSeconds! * peakMegabytes!).toBeGreaterThan(0);
       }
       const files = readdirSync(results);
       for (const [index, name] of ["comparison", "schemes", "precision", "cost", "chosen"].entries()) {
