@@ -44,6 +44,8 @@ import { VERSION } from "./version.js";
  * without a stage: training moves biases itself. Batch normalization is not re-estimated then, which would mend the same
  * errors in its own layers; folded, it leaves biases to correct. By default it is done where there is data, no stage, and
  * nothing was re-estimated.
+ *
+ * `signal` stops what is measured for it, by default that of the notebook's running cell.
  */
 export type GenerateOptions = z.input<typeof GenerationOptions>;
 
@@ -64,7 +66,7 @@ export interface Unpacked {
 /** Packs a plan's result. `options` are checked, and re-estimation is asked for only where there is data. */
 export async function pack(
   { graph, seed, bench, last, ...given }: Unpacked,
-  { batchNormalization, reestimate: batches, biasCorrection }: z.output<typeof GenerationOptions>,
+  { batchNormalization, reestimate: batches, biasCorrection, signal }: z.output<typeof GenerationOptions>,
 ): Promise<QuantizedModel> {
   const { assignment } = given;
   const scaled = given.ownScales
@@ -75,7 +77,7 @@ export async function pack(
     batchNormalization === undefined && !biasCorrection && last?.kind !== "tune" && bench?.validated;
   const settled =
     bench && (open || batchNormalization?.startsWith("reestimate"))
-      ? await remeasured(bench, scaled, assignment, { batches, compare: !!open })
+      ? await remeasured(bench, scaled, assignment, { batches, compare: !!open, signal })
       : { snapshot, reason: "kept as it is" };
   const folded = batchNormalization?.endsWith("fold") ?? false;
   const packable = folded
@@ -89,7 +91,7 @@ export async function pack(
 
   const decoded = decode(artifactOf(graph, snapshot, assignment, provenance, packable));
   const { engine, train: source, batchSize } = bench;
-  const calibration = { engine, source, batchSize, batches: CALIBRATION_BATCHES, seed };
+  const calibration = { engine, source, batchSize, batches: CALIBRATION_BATCHES, seed, signal };
   const better = await corrected(calibration, packable, decoded, assignment);
   const how = { ...generation, ...(better.layers > 0 && { correctedBiases: better.layers }) };
   return generate(graph, snapshot, assignment, { ...provenance, generation: how }, better.packable);
@@ -103,7 +105,7 @@ async function remeasured(
   bench: Workbench,
   scaled: Scaled,
   assignment: Assignment,
-  { batches, compare }: { batches: number; compare: boolean },
+  { batches, compare, signal }: { batches: number; compare: boolean; signal: AbortSignal | undefined },
 ): Promise<{ readonly snapshot: Snapshot; readonly reason: string }> {
   const { engine, graph, train, batchSize, seed } = bench;
   // Programs know of no factors: what has them takes part as it was rounded, with nothing left to round.
@@ -111,14 +113,20 @@ async function remeasured(
   const policy = fixedPolicy(
     Object.fromEntries(Object.entries(assignment).filter(([id]) => !Object.hasOwn(scaled.rounded, id))),
   );
-  const fresh = await reestimate(engine, graph, snapshot, policy, train, { batchSize, batches, seed });
+  const fresh = await reestimate(engine, graph, snapshot, policy, train, {
+    batchSize,
+    batches,
+    seed,
+    signal,
+  });
   if (fresh === snapshot) return { snapshot: scaled.snapshot, reason: "there is none to re-estimate" };
   const divided = Object.keys(scaled.rounded).map((id) => [id, scaled.snapshot.variables[id]!]);
   const measured = { ...fresh, variables: { ...fresh.variables, ...Object.fromEntries(divided) } };
   if (!compare) return { snapshot: measured, reason: "re-estimated" };
-  const [before, after] = [await validate(bench, snapshot, policy), await validate(bench, fresh, policy)];
-  const losses = `${after.loss.toFixed(4)} against ${before.loss.toFixed(4)} nat`;
-  return after.loss < before.loss
+  const loss = async (of: Snapshot) => (await validate(bench, of, policy, { signal })).loss;
+  const [before, after] = [await loss(snapshot), await loss(fresh)];
+  const losses = `${after.toFixed(4)} against ${before.toFixed(4)} nat`;
+  return after < before
     ? { snapshot: measured, reason: `re-estimated, with a loss on held-out data of ${losses}` }
     : {
         snapshot: scaled.snapshot,

@@ -170,6 +170,7 @@ export const GenerationOptions = z.strictObject({
   batchNormalization: z.enum(["keep", "fold", "reestimate", "reestimate-and-fold"]).optional(),
   reestimate: count.default(100),
   biasCorrection: z.boolean().optional(),
+  signal: stage.signal,
 });
 
 export const PretrainOptions = z.strictObject({

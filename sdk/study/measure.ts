@@ -63,16 +63,16 @@ export interface Measured {
 
 /** How a cell's network is packed, and what it is judged on. */
 export interface Judging {
-  readonly generate?: GenerateOptions | undefined;
+  readonly generate?: Omit<GenerateOptions, "signal"> | undefined;
   readonly evaluate?: Examples | undefined;
 }
 
-/** Runs a plan to its end, packs the network and judges it. */
-export async function measure(plan: AnyPlan, judging: Judging): Promise<Measured> {
+/** Runs a plan to its end, packs the network and judges it. `signal` stops the last two; stages have their own. */
+export async function measure(plan: AnyPlan, judging: Judging, signal: AbortSignal): Promise<Measured> {
   const { split, examples } = judgedOn(writtenAs(plan), judging);
   const last = await plan.run?.();
-  const quantized = await (last ?? plan).generate(judging.generate);
-  const { accuracy, loss, count } = await quantized.evaluate(examples);
+  const quantized = await (last ?? plan).generate({ ...judging.generate, signal });
+  const { accuracy, loss, count } = await quantized.evaluate(examples, { signal });
   const { sizes, provenance, nodes } = quantized;
   const stages = lineage(last);
   const { search, learn, tune } = Object.fromEntries(stages.map((run) => [run.kind, run])) as Partial<

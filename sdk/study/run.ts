@@ -48,7 +48,7 @@ export async function outcomeOf(
   const ended = () => ({ seconds: (performance.now() - started) / 1000, finished: new Date().toISOString() });
   if (signal.aborted) throw stopped();
   try {
-    const measured = await measure(await planOf(cell), judging);
+    const measured = await measure(await planOf(cell), judging, signal);
     return { state: "done", ...ended(), ...measured };
   } catch (error) {
     if (signal.aborted) throw stopped(error);

@@ -136,7 +136,7 @@ export function validate(
   bench: Workbench,
   snapshot: Snapshot,
   policy: Policy,
-  { signal }: Watch = {},
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Score> {
   const { engine, graph, held: source } = bench;
   return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500, signal });

@@ -191,6 +191,19 @@ test.each<[string, (quantized: QuantizedModel, examples: AsyncIterable<Batch>) =
   for (const { x, y } of batches) tf.dispose([x, y]);
 });
 
+test("a signal stops what is measured for packing", async () => {
+  const start = autoqnn(model, options);
+  await start.generate({ batchNormalization: "keep" });
+  for (const [how, what] of [
+    [{ batchNormalization: "reestimate" }, "re-estimation of batch normalization"],
+    [{ biasCorrection: true }, "correction of biases"],
+  ] as const)
+    await expect(start.generate({ ...how, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "aborted",
+      message: expect.stringContaining(`The ${what} was stopped after 0 examples.`),
+    });
+});
+
 test("watchers are told how a stage ended, and see what it recorded", async () => {
   const seen: Progress[] = [];
   const views: { steps: number; loss: number; rows: number; width: number }[] = [];
