@@ -5,16 +5,6 @@
 export * as tf from "@tensorflow/tfjs";
 // The one import that leads out of `sdk`: users expect the shipped data beside the rest.
 export { datasets } from "../datasets/index.js";
-export type {
-  AutoqnnOptions,
-  FineTuneOptions,
-  Learned,
-  LearnPrecisionOptions,
-  Searched,
-  SearchSchemesOptions,
-  Start,
-  Tuned,
-} from "./autoqnn.js";
 export { autoqnn } from "./autoqnn.js";
 export type { Displayable, MimeBundle } from "./display.js";
 export { inspectEngine } from "./engine/doctor.js";
@@ -29,6 +19,16 @@ export type { Budget } from "./graph/budget.js";
 export type { LeftAlone, QuantizedGraph, QuantizingNode } from "./graph/graph.js";
 export { quantizedGraph } from "./graph/graph.js";
 export { models } from "./model/index.js";
+export type {
+  AutoqnnOptions,
+  FineTuneOptions,
+  Learned,
+  LearnPrecisionOptions,
+  Searched,
+  SearchSchemesOptions,
+  Start,
+  Tuned,
+} from "./plan.js";
 export { pretrain, score } from "./pretrain.js";
 export type { Confusion } from "./report/confusion.js";
 export type { Report } from "./report/contents.js";

@@ -22,7 +22,10 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   learn: { values: ["train", "graph", "staircase"] },
   generate: { values: ["graph", "staircase", "engine", "train", "model", "report"] },
   report: { values: ["staircase", "generate"], types: ["train", "graph"] },
-  study: { values: ["autoqnn", "report", "engine"], types: ["train", "graph", "generate", "generation"] },
+  study: {
+    values: ["autoqnn", "written", "report", "engine"],
+    types: ["train", "graph", "generate", "generation", "plan"],
+  },
   kernel: { values: ["index"] },
   cli: { values: ["index", "kernel", "study"] },
 };

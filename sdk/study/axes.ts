@@ -1,6 +1,7 @@
-import type { LearnPrecisionOptions, SearchSchemesOptions, Written, WrittenStage } from "../autoqnn.js";
 import { AutoqnnError } from "../errors.js";
 import type { QuantizingNode } from "../graph/graph.js";
+import type { LearnPrecisionOptions, SearchSchemesOptions } from "../plan.js";
+import type { Written, WrittenStage } from "../written.js";
 import type { Cell } from "./cell.js";
 
 type Schemes = readonly Exclude<

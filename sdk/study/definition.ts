@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type * as tf from "@tensorflow/tfjs";
-import type { Written } from "../autoqnn.js";
 import { AutoqnnError } from "../errors.js";
+import type { Written } from "../written.js";
 import { canonical, digest } from "./cell.js";
 
 /**

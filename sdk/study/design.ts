@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { type Written, writtenAs } from "../autoqnn.js";
 import { AutoqnnError } from "../errors.js";
+import { type Written, writtenAs } from "../written.js";
 import { applied, checkAxes } from "./axes.js";
 import { type Cell, canonical, checkCells, digest, keyOf } from "./cell.js";
 import { type Definition, modelDigest, planText } from "./definition.js";

@@ -1,10 +1,10 @@
 import { availableParallelism } from "node:os";
-import { type Written, writtenAs } from "../autoqnn.js";
 import { engine } from "../engine/index.js";
 import { AutoqnnError } from "../errors.js";
 import type { GenerateOptions } from "../generation.js";
 import type { Data, Examples } from "../train/data.js";
 import type { AnyRun, StageRun } from "../train/run.js";
+import { type Written, writtenAs } from "../written.js";
 import type { AnyPlan } from "./trail.js";
 
 /** What is measured of every cell. A number is null where the plan has no such stage, or the data no such split. */

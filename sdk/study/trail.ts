@@ -1,6 +1,8 @@
-import { autoqnn, type Start, type Written, type WrittenStage } from "../autoqnn.js";
+import { autoqnn } from "../autoqnn.js";
+import type { Start } from "../plan.js";
 import type { OnProgress } from "../train/progress.js";
 import type { AnyRun } from "../train/run.js";
+import type { Written, WrittenStage } from "../written.js";
 import { digest } from "./cell.js";
 
 /** How the stages of a cell are stopped, and where they keep their checkpoints: a directory for each beginning. */

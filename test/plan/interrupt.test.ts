@@ -191,14 +191,20 @@ test.each<[string, (quantized: QuantizedModel, examples: AsyncIterable<Batch>) =
   for (const { x, y } of batches) tf.dispose([x, y]);
 });
 
-test("a signal stops what is measured for packing", async () => {
+test("a signal stops what is measured before a stage, and for packing", async () => {
   const start = autoqnn(model, options);
+  const signal = AbortSignal.abort();
+  for (const work of [() => start.fineTune({ steps: 1, signal }).run(), () => start.generate({ signal })])
+    await expect(work()).rejects.toMatchObject({
+      code: "aborted",
+      message: expect.stringContaining("The calibration was stopped after 0 examples."),
+    });
   await start.generate({ batchNormalization: "keep" });
   for (const [how, what] of [
     [{ batchNormalization: "reestimate" }, "re-estimation of batch normalization"],
     [{ biasCorrection: true }, "correction of biases"],
   ] as const)
-    await expect(start.generate({ ...how, signal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(start.generate({ ...how, signal })).rejects.toMatchObject({
       code: "aborted",
       message: expect.stringContaining(`The ${what} was stopped after 0 examples.`),
     });

@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
-import { autoqnn, type Tuned } from "../../sdk/autoqnn.js";
+import { autoqnn } from "../../sdk/autoqnn.js";
+import type { Tuned } from "../../sdk/plan.js";
 import { blobData, smallNetwork } from "../plan/blobs.js";
 
 const quiet = { onProgress: () => {} };

@@ -1,0 +1,42 @@
+import { AutoqnnError } from "./errors.js";
+import { type QuantizedModel, spanned } from "./generate/index.js";
+import { type GenerateOptions, pack } from "./generation.js";
+import { checked, GenerationOptions } from "./options.js";
+import { initialAssignment, missingData, type Origin } from "./origin.js";
+import { checkedResult, type Stage } from "./staged.js";
+import { uncalibrated } from "./train/calibrate.js";
+
+/** Runs a plan up to `stage`, or none where there is none, and packs what it gives. */
+export async function generateFrom(
+  origin: Origin,
+  stage: Stage | undefined,
+  given: GenerateOptions | undefined,
+): Promise<QuantizedModel> {
+  const { graph, seed, data } = origin;
+  const options = checked(GenerationOptions, given, "generate");
+  if (options.batchNormalization?.startsWith("reestimate") && !data)
+    missingData("to re-estimate batch normalization from");
+  if (options.biasCorrection) checkCorrection(data, stage !== undefined, options.batchNormalization);
+  const last = stage && (await checkedResult(stage));
+  const bench = data ? { bench: await origin.bench() } : {};
+  if (last) {
+    const { snapshot, assignment } = last;
+    return pack({ graph, seed, snapshot, assignment, ...bench, last, ownScales: false }, options);
+  }
+  const seen = await (data ? origin.untrained(options.signal) : uncalibrated(graph));
+  const assignment = initialAssignment(graph, seen);
+  const snapshot = spanned(graph, seen, assignment);
+  return pack({ graph, seed, snapshot, assignment, ...bench, ownScales: origin.ownScales }, options);
+}
+
+/** Biases are corrected towards the network that was given: not what training made of it, nor what was re-estimated. */
+function checkCorrection(data: boolean, staged: boolean, batchNormalization: string | undefined): void {
+  if (!data) missingData("to correct biases from");
+  const reestimated = batchNormalization?.startsWith("reestimate");
+  if (!staged && !reestimated) return;
+  throw new AutoqnnError(
+    "bad-option",
+    `Expected biasCorrection in a plan that trains and re-estimates nothing, received it ${staged ? "after a stage" : `with batchNormalization "${batchNormalization}"`}.`,
+    staged ? "Leave it out: training moves biases itself." : 'Use one of them, or batchNormalization "fold".',
+  );
+}
