@@ -1,20 +1,14 @@
 import { type Allocation, allocate } from "../graph/allocate.js";
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
+import { decided } from "../train/decided.js";
 import { type Trained, train, type Watch } from "../train/loop.js";
 import { searching } from "../train/recipe.js";
 import type { Arm, LearnRun } from "../train/run.js";
 import { measureSensitivity } from "../train/sensitivity.js";
 import type { Snapshot } from "../train/snapshot.js";
-import { type Contender, rank } from "../train/trial.js";
-import {
-  type Length,
-  recorded,
-  stageOf,
-  stepsOf,
-  type Workbench,
-  weightUpdates,
-} from "../train/workbench.js";
+import type { Contender } from "../train/trial.js";
+import { type Length, stageOf, stepsOf, type Workbench, weightUpdates } from "../train/workbench.js";
 import { type Learning, learning } from "./learn.js";
 import { measuredAim } from "./measured.js";
 
@@ -52,9 +46,6 @@ const EXAMPLES = 1500;
 
 const EPOCHS = 1;
 
-/** How many steps of a trial there are for one of learning. */
-const TRIAL_SHARE = 0.25;
-
 /**
  * Precision learning (QPL): trains weights and real bitwidths b against classification and precision loss, then rounds b
  * to integers that keep every budget.
@@ -80,45 +71,14 @@ export async function learnStage(
     warmup: bench.recipe.warmup,
   });
   const steps = stepsOf(bench, options, EPOCHS);
-  const { parameters, history, health, observed, ...trained } = options.roundings.every(
-    (name) => !LEARNED.includes(name),
-  )
+  const trained = options.roundings.every((name) => !LEARNED.includes(name))
     ? nothingLearned(start, found)
     : await learn(bench, start, found, steps, options, watch);
-  const snapshot = options.restart ? start : trained.snapshot;
-  const learned = found.bits(parameters.bits!.data as Float32Array);
-
-  const tried = await rank(
-    bench,
-    snapshot,
-    await roundings(bench, snapshot, found, options, watch, learned),
-    {
-      steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
-      peak: learningRate.weights / 2,
-      watch,
-    },
+  const learned = found.bits(trained.parameters.bits!.data as Float32Array);
+  const { trials: arms, ...run } = await decided(bench, { start, trained, steps, options, watch }, (from) =>
+    roundings(bench, from, found, options, watch, learned),
   );
-  const [{ contender: chosen, score, snapshot: end }] = tried;
-  return Object.freeze({
-    kind: "learn",
-    options: recorded(options),
-    seed: bench.seed,
-    history,
-    health,
-    ...(observed && { observed }),
-    assignment: chosen.assignment,
-    snapshot: end,
-    ...(bench.validated && score && { validation: score }),
-    nodes: bench.graph.nodes.map((node) => node.id),
-    learned,
-    arms: tried.map(({ contender: { name, bits, ties }, score: own }) => ({
-      name,
-      bits,
-      ties,
-      ...(own && { validation: own }),
-    })),
-    chosen: chosen.name,
-  });
+  return Object.freeze({ kind: "learn", ...run, learned, arms });
 }
 
 /** Trains weights, scales and b together. */

@@ -1,20 +1,13 @@
 import type { Budget } from "../graph/budget.js";
 import type { SchemeName } from "../staircase/schemes.js";
+import { decided } from "../train/decided.js";
 import { train, type Watch } from "../train/loop.js";
-import { type Assignment, type Candidate, fixedPolicy } from "../train/policy.js";
+import type { Assignment, Candidate } from "../train/policy.js";
 import { searching } from "../train/recipe.js";
 import type { SearchRun } from "../train/run.js";
 import type { Snapshot } from "../train/snapshot.js";
-import { type Contender, rank } from "../train/trial.js";
-import {
-  type Length,
-  recorded,
-  stageOf,
-  stepsOf,
-  validate,
-  type Workbench,
-  weightUpdates,
-} from "../train/workbench.js";
+import type { Contender } from "../train/trial.js";
+import { type Length, stageOf, stepsOf, type Workbench, weightUpdates } from "../train/workbench.js";
 import { type Search, search } from "./search.js";
 
 /** Options of the stage, checked and complete. */
@@ -38,9 +31,6 @@ export interface SearchStageOptions extends Length {
 }
 
 const EPOCHS = 0.5;
-
-/** How many steps of a trial there are for one of the search. */
-const TRIAL_SHARE = 0.25;
 
 /** Scheme search (QSS): trains weights and theta on mixtures of schemes, then keeps the likeliest of every node,
  * or the control where that has the lower validation loss. */
@@ -73,33 +63,16 @@ export async function searchStage(
           .map((source, index) => ({ updates: index === 0 ? weights : [found.update], source }));
   const steps = stepsOf(bench, options, EPOCHS);
   const stage = { ...stageOf(bench, "search schemes", start, found.policy, phases, steps), diagnosed: true };
-  const { parameters, history, health, observed, ...trained } = await train(stage, watch);
-  const snapshot = options.restart ? start : trained.snapshot;
-  const theta = parameters.theta!.data as Float32Array;
-  const tried = await rank(bench, snapshot, contenders(await found.decide(theta), found, options), {
-    steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
-    peak: learningRate.weights / 2,
-    watch,
-  });
-  const [{ contender: chosen, score, snapshot: end }] = tried;
-  const policy = fixedPolicy(chosen.assignment);
+  const trained = await train(stage, watch);
+  const theta = trained.parameters.theta!.data as Float32Array;
+  const run = await decided(bench, { start, trained, steps, options, watch }, async () =>
+    contenders(await found.decide(theta), found, options),
+  );
   return Object.freeze({
     kind: "search",
-    options: recorded(options),
-    seed: bench.seed,
-    history,
-    health,
-    ...(observed && { observed }),
-    assignment: chosen.assignment,
-    snapshot: end,
-    ...(bench.validated && {
-      validation: score ?? (await validate(bench, end, policy, watch)),
-    }),
-    nodes: bench.graph.nodes.map((node) => node.id),
+    ...run,
     candidates: found.candidates,
     theta: found.theta(theta),
-    trials: tried.map(({ contender: { name }, score: own }) => ({ name, ...(own && { validation: own }) })),
-    chosen: chosen.name,
   });
 }
 

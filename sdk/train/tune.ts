@@ -6,15 +6,7 @@ import type { Relaxation } from "./relax.js";
 import type { TuneRun } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import type { Snapshot } from "./snapshot.js";
-import {
-  type Length,
-  recorded,
-  stageOf,
-  stepsOf,
-  validate,
-  type Workbench,
-  weightUpdates,
-} from "./workbench.js";
+import { ended, type Length, stageOf, stepsOf, type Workbench, weightUpdates } from "./workbench.js";
 
 /** Options of the stage, checked and complete. */
 export interface TuneStageOptions extends Length {
@@ -65,7 +57,7 @@ export async function tuneStage(
   options: TuneStageOptions,
   watch: Watch,
 ): Promise<TuneRun> {
-  const { snapshot: trained, ...noted } = await trainFixed(bench, "fine-tune", start, assignment, {
+  const trained = await trainFixed(bench, "fine-tune", start, assignment, {
     steps: stepsOf(bench, options, EPOCHS),
     schedule: ending(bench.recipe, options.learningRate),
     watch,
@@ -73,24 +65,14 @@ export async function tuneStage(
     diagnosed: true,
     relaxation: options.gradient,
   });
-  const { history, health, observed } = noted;
   const { engine, graph, train: source, batchSize, seed } = bench;
   const policy = fixedPolicy(assignment);
-  const snapshot = await reestimate(engine, graph, trained, policy, source, {
+  const snapshot = await reestimate(engine, graph, trained.snapshot, policy, source, {
     batchSize,
     batches: options.reestimate,
     seed,
     signal: watch.signal,
   });
-  return Object.freeze({
-    kind: "tune",
-    options: recorded(options),
-    seed,
-    history,
-    health,
-    ...(observed && { observed }),
-    assignment,
-    snapshot,
-    ...(bench.validated && { validation: await validate(bench, snapshot, policy, watch) }),
-  });
+  const run = await ended(bench, options, trained, { assignment, snapshot }, watch);
+  return Object.freeze({ kind: "tune", ...run });
 }

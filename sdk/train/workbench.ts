@@ -6,11 +6,11 @@ import { uncalibrated } from "./calibrate.js";
 import { type BatchOptions, checkedSource, type Data, type Source } from "./data.js";
 import { evaluate } from "./evaluate.js";
 import { Memory } from "./kept.js";
-import type { Phase, Update, Watch } from "./loop.js";
-import type { Policy } from "./policy.js";
+import type { Phase, Trained, Update, Watch } from "./loop.js";
+import { fixedPolicy, type Policy } from "./policy.js";
 import type { OnProgress } from "./progress.js";
 import type { Recipe } from "./recipe.js";
-import type { Score } from "./run.js";
+import type { Score, StageRun } from "./run.js";
 import type { Schedule } from "./schedule.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -154,8 +154,30 @@ export function watchOf(
   return { onProgress, memory, ...(signal && { signal }), ...(checkpoint && { checkpoint }) };
 }
 
+/**
+ * What every stage leaves. Its score is that on the held-out data where these are not the training data: `score` where it is
+ * known already.
+ */
+export async function ended(
+  bench: Workbench,
+  options: object,
+  { history, health, observed }: Trained,
+  { assignment, snapshot, score }: Pick<StageRun, "assignment" | "snapshot"> & { score?: Score | undefined },
+  watch: Watch,
+): Promise<Omit<StageRun, "kind">> {
+  const judged = async () => score ?? (await validate(bench, snapshot, fixedPolicy(assignment), watch));
+  return {
+    options: recorded(options),
+    seed: bench.seed,
+    ...{ history, health },
+    ...(observed && { observed }),
+    ...{ assignment, snapshot },
+    ...(bench.validated && { validation: await judged() }),
+  };
+}
+
 /** Options as they are kept with a result: what can be written as JSON. */
-export function recorded(options: object): Readonly<Record<string, unknown>> {
+function recorded(options: object): Readonly<Record<string, unknown>> {
   return JSON.parse(
     JSON.stringify(options, (key, value) =>
       ["signal", "onProgress", "checkpoint"].includes(key) ? undefined : value,
