@@ -107,8 +107,9 @@ function error(weight: HostTensor, rounded: HostTensor, axes: ChannelAxes): numb
   const count = channelFactors(weight.data, weight.shape, axes).length;
   const [difference, square] = [new Float64Array(count), new Float64Array(count)];
   for (let i = 0; i < weight.data.length; i++) {
-    difference[channel(i)]! += (weight.data[i]! - rounded.data[i]!) ** 2;
-    square[channel(i)]! += weight.data[i]! ** 2;
+    const c = channel(i);
+    difference[c]! += (weight.data[i]! - rounded.data[i]!) ** 2;
+    square[c]! += weight.data[i]! ** 2;
   }
   return difference.reduce((sum, each, c) => sum + (square[c]! > 0 ? each / square[c]! : 0), 0) / count;
 }

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { TensorMap } from "../engine/engine.js";
 import { type DeviceStaircase, quantize } from "../engine/ops.js";
 import type { QuantizedGraph } from "../graph/graph.js";
+import { leveled } from "../staircase/bucket.js";
 import { type Staircase, staircase } from "../staircase/staircase.js";
 import { type HostTensor, sizeOf } from "../train/snapshot.js";
 import type { Artifact } from "./artifact.js";
@@ -35,12 +36,8 @@ export function decode({ manifest, packed, floating }: Artifact): Decoded {
     if (offset === undefined) return [];
     const { levels } = staircases[id]!;
     const codes = unpack(packed, offset, elements, bits);
-    const leveled: HostTensor = {
-      shape,
-      dtype: "float32",
-      data: Float32Array.from(codes, (code) => levels[code]!),
-    };
-    return [[id, factors[id] ? multiplied(leveled, factors[id]) : leveled]];
+    const decoded: HostTensor = { shape, dtype: "float32", data: leveled(levels, codes) };
+    return [[id, factors[id] ? multiplied(decoded, factors[id]) : decoded]];
   });
   const plain = manifest.floating.map(({ variable, shape, dtype, offset }): [string, HostTensor] => {
     const buffer = values(offset, shape);

@@ -1,5 +1,6 @@
 import { showsItself } from "../display.js";
 import { AutoqnnError } from "../errors.js";
+import { buckets, leveled } from "./bucket.js";
 
 /**
  * A quantizer with its statistics fixed: Q(x) = levels[#{k : x > thresholds[k]}].
@@ -49,12 +50,8 @@ export function staircase(
       );
     }
   }
-  const codes = (x: ArrayLike<number>): Uint16Array => {
-    const out = new Uint16Array(x.length);
-    for (let i = 0; i < x.length; i++) out[i] = bucket(t, x[i]!);
-    return out;
-  };
-  const apply = (x: ArrayLike<number>): Float32Array => Float32Array.from(codes(x), (code) => l[code]!);
+  const codes = (x: ArrayLike<number>): Uint16Array => buckets(t, x);
+  const apply = (x: ArrayLike<number>): Float32Array => leveled(l, codes(x));
   return Object.freeze(
     showsItself({
       thresholds: t,
@@ -64,16 +61,4 @@ export function staircase(
       codes,
     }),
   );
-}
-
-/** The number of ascending thresholds below `x`, by bisection. NaN counts as below all of them. */
-export function bucket(thresholds: ArrayLike<number>, x: number): number {
-  let low = 0;
-  let high = thresholds.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (x > thresholds[middle]!) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { bucket } from "../../staircase/staircase.js";
+import { bucket } from "../../staircase/bucket.js";
 import { read, write } from "./host.js";
 import { type NativeBackend, operation } from "./native-operation.js";
 
