@@ -1,63 +1,19 @@
 // @ts-check
-// All tests, the quick ones first: code style and types, then the suites of vitest, group by group. Ends with one line of
-// counts; the exit code is 1 if anything failed. With arguments, only the groups of these names: node test/run.mjs unit
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+// All tests: code style and types, then the suites of vitest, in one run. Ends with one line of counts; the exit code is 1 if
+// anything failed. With arguments, only the groups of these names: node test/run.mjs unit
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { reason } from "../sdk/engine/native/setup/trouble.mjs";
-import { kerasPython } from "./keras/environment.mjs";
-import { jupyterPython } from "./notebooks/environment.mjs";
+import { groups } from "./groups.mjs";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
-
-/** What lies in `test` and is, or holds, suites. */
-const places = new Set(
-  readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".test.ts"))
-    .map((file) => file.split(/[\\/]/)[0] ?? ""),
-);
-const early = [...places].filter((place) => place === "smoke" || place.endsWith(".test.ts"));
-const late = ["engine", "kernel", "plan", "cli", "keras", "notebooks", "browser"];
-const unit = [...places].filter((place) => !early.includes(place) && !late.includes(place));
-
-/** The Python environments of groups, and the variable by which their suites are told why there is none. */
-const environments = {
-  keras: { make: kerasPython, variable: "AUTOQNN_NO_KERAS" },
-  notebooks: { make: jupyterPython, variable: "AUTOQNN_NO_JUPYTER" },
-  browser: { make: jupyterPython, variable: "AUTOQNN_NO_JUPYTER" },
-};
-
-/**
- * Makes the Python environment of a group before its suites, which are told why where that fails.
- *
- * @param {string} name
- * @returns {Promise<Record<string, string>>}
- */
-async function prepare(name) {
-  if (!Object.hasOwn(environments, name)) return {};
-  const { make, variable } = environments[/** @type {keyof typeof environments} */ (name)];
-  try {
-    await make((line) => console.log(`set-up: ${line}`));
-    return {};
-  } catch (error) {
-    console.log(`Without the environment of ${name}: ${reason(error)}`);
-    return { [variable]: reason(error) };
-  }
-}
-
-/** @type {readonly { name: string, places: readonly string[], env?: Record<string, string> }[]} */
-const groups = [
-  { name: "smoke", places: early },
-  { name: "unit", places: unit.sort() },
-  ...late.map((name) => ({ name, places: [name] })),
-  { name: "reference", places: ["generate"], env: { AUTOQNN_ENGINE: "reference" } },
-];
 
 /** Checks that are commands; each counts as one test of the group "smoke". */
 const commands = [
@@ -77,30 +33,48 @@ function tool(name, command) {
 }
 
 /**
+ * Runs a script to its end.
+ *
  * @param {string} script
  * @param {readonly string[]} args
- * @param {Record<string, string>} [env]
+ * @param {{ env?: Record<string, string>, quiet?: boolean }} [options] quiet: what it says on stderr is given, not shown
+ * @returns {Promise<{ status: number | null, error: string }>}
  */
-function run(script, args, env = {}) {
-  return spawnSync(process.execPath, [script, ...args], {
+async function run(script, args, { env = {}, quiet = false } = {}) {
+  const child = spawn(process.execPath, [script, ...args], {
     cwd: root,
     env: { ...process.env, ...env },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "inherit", quiet ? "pipe" : "inherit"],
   });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const error = child.stderr ? await text(child.stderr) : "";
+  return { status: await ended, error };
 }
 
 /**
- * @param {typeof groups[number]} group
- * @returns {Counts}
+ * Makes a Python environment. Suites that need it are told why where that fails, by a variable.
+ *
+ * @param {"keras" | "jupyter"} name
+ * @returns {Promise<Record<string, string>>}
  */
-function runSuites(group) {
-  const present = group.places.filter((place) => places.has(place));
-  if (present.length === 0) return { passed: 0, failed: 0, skipped: 0 };
+async function prepare(name) {
+  const { status, error } = await run(join(root, "test", "python.mjs"), [name], { quiet: true });
+  if (status === 0) return {};
+  console.log(`Without the Python environment ${name}: ${error}`);
+  return { [`AUTOQNN_NO_${name.toUpperCase()}`]: error };
+}
+
+/**
+ * @param {readonly string[]} names of groups
+ * @param {Record<string, string>} env
+ * @returns {Promise<Counts>}
+ */
+async function runSuites(names, env) {
   const scratch = mkdtempSync(join(tmpdir(), "autoqnn-tests-"));
   const report = join(scratch, "report.json");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const paths = present.map((place) => (place.endsWith(".ts") ? `test/${place}` : `test/${place}/`));
-  const { status } = run(tool("vitest", "vitest"), ["run", ...reporters, ...paths], group.env);
+  const projects = names.map((name) => `--project=${name}`);
+  const { status } = await run(tool("vitest", "vitest"), ["run", ...reporters, ...projects], { env });
   try {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
       readFileSync(report, "utf8"),
@@ -109,7 +83,7 @@ function runSuites(group) {
     const failed = status === 0 ? numFailedTests : Math.max(1, numFailedTests);
     return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
   } catch {
-    console.error(`The group "${group.name}" ended without a report (exit code ${status}).`);
+    console.error(`The suites ended without a report (exit code ${status}).`);
     return { passed: 0, failed: 1, skipped: 0 };
   } finally {
     rmSync(scratch, { recursive: true });
@@ -122,26 +96,24 @@ if (unknown !== undefined) {
   console.error(`There is no group "${unknown}"; groups are ${groups.map(({ name }) => name).join(", ")}.`);
   process.exit(2);
 }
-const total = { passed: 0, failed: 0, skipped: 0 };
-/** @param {Counts} counts */
-function add({ passed, failed, skipped }) {
-  total.passed += passed;
-  total.failed += failed;
-  total.skipped += skipped;
-}
-for (const group of groups) {
-  if (chosen.length > 0 && !chosen.includes(group.name)) continue;
-  console.log(`\n== ${group.name}`);
-  if (group.name === "smoke") {
-    for (const { name, tool: script, args } of commands) {
-      const { status } = run(script, args);
-      console.log(`${status === 0 ? "passed" : "FAILED"}: ${name}`);
-      add({ passed: Number(status === 0), failed: Number(status !== 0), skipped: 0 });
-    }
-  }
-  add(runSuites({ ...group, env: { ...group.env, ...(await prepare(group.name)) } }));
-}
-console.log(
-  `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
+const asked = groups.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+const pythons = new Set(asked.flatMap(({ python }) => python ?? []));
+const prepared = Promise.all([...pythons].map(prepare));
+const checked = asked.some(({ name }) => name === "smoke")
+  ? await Promise.all(
+      commands.map(async ({ name, tool: script, args }) => {
+        const { status } = await run(script, args);
+        console.log(`${status === 0 ? "passed" : "FAILED"}: ${name}`);
+        return status === 0;
+      }),
+    )
+  : [];
+const suites = await runSuites(
+  asked.map(({ name }) => name),
+  Object.assign({}, ...(await prepared)),
 );
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+const passed = suites.passed + checked.filter((own) => own).length;
+const failed = suites.failed + checked.filter((own) => !own).length;
+const skipped = suites.skipped > 0 ? `, ${suites.skipped} skipped` : "";
+console.log(`\n${passed} passed, ${failed} failed${skipped}`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
