@@ -81,11 +81,8 @@ describe("a trained network, loaded unchanged", () => {
     const { train, test } = await datasets.imageFolder(IMAGES, { size: 224 });
     const x = tf.concat([await all(test), await all(train)]);
     const theirs = model.predict(x) as tf.Tensor;
-    const plan = (batchSize: number, seed: number, perChannel?: boolean) =>
-      autoqnn(model, {
-        ...{ data: { train }, batchSize, seed, pin: { "*": { scheme: "fixed", bits: 8 } } },
-        ...(perChannel !== undefined && { perChannel }),
-      });
+    const plan = (batchSize: number, seed: number) =>
+      autoqnn(model, { data: { train }, batchSize, seed, pin: { "*": { scheme: "fixed", bits: 8 } } });
     const cut = [await plan(1, 0).generate(), await plan(4, 1).generate()];
     for (const each of cut) {
       const ours = each.predict(x) as tf.Tensor;
@@ -97,9 +94,6 @@ describe("a trained network, loaded unchanged", () => {
       nodes.flatMap(({ kind, staircase }) => (kind === "input" ? [staircase.levels.at(-1)!] : [])),
     );
     for (const [i, level] of ranges!.entries()) expect(level / others![i]!).toBeCloseTo(1, 4);
-
-    const coarse = await plan(4, 0, false).generate({ biasCorrection: false });
-    expect(relativeError(coarse.predict(x) as tf.Tensor, theirs)).toBeGreaterThan(0.1);
 
     const out = directory();
     await cut[0]!.save(out);
