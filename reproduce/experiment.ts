@@ -38,7 +38,7 @@ export interface Outcome extends Request {
   /** Seconds of all cores together for the same, where no GPU computes: what else the machine does changes them little. */
   readonly processorSeconds?: number;
   readonly stages?: readonly TimedStage[];
-  /** Most memory that the process had, in MB of 10^6 bytes. */
+  /** Most memory that the process had, in MB of 10^6 bytes; absent where it trained other networks besides. */
   readonly peakMegabytes?: number;
 }
 

@@ -22,7 +22,6 @@ export class Stopped extends Error {
  * Carries out orders in several processes at once, each with its part of the cores. A signal to stop is passed on to them, and
  * waited for: they keep checkpoints.
  *
- * @param apart whether each order has a process of its own, which tells its memory apart from the others'
  * @param log where what they print is appended, if they are more than one
  * @param done what to do with each answer, in the order in which they come
  * @throws Stopped after a signal
@@ -30,7 +29,6 @@ export class Stopped extends Error {
 export async function carryOut(
   orders: readonly Order[],
   jobs: number,
-  apart: boolean,
   log: string,
   done: (order: Order, outcome: Outcome | undefined, failed: string | undefined) => Promise<void>,
 ): Promise<void> {
@@ -53,7 +51,7 @@ export async function carryOut(
         if (stopped === undefined) await done(order, undefined, `its process ended with exit code ${answer}`);
       } else {
         await done(order, "outcome" in answer ? answer.outcome : undefined, failureOf(answer));
-        if (apart) {
+        if (order.apart) {
           child.disconnect();
           child = undefined;
         }

@@ -2,14 +2,14 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { dataOf, type Places } from "./data.js";
-import { type Experiment, FLOATING, FLOATING_BITS, type Outcome, type Request } from "./experiment.js";
-import { carryOut, Stopped } from "./jobs.js";
+import type { Experiment, Request } from "./experiment.js";
+import { Stopped } from "./jobs.js";
 import { networkOf } from "./models/floating.js";
-import { type Job, Outcomes } from "./outcomes.js";
+import { Outcomes } from "./outcomes.js";
 import { extentOf, SCALES, type Scale, type ScaleName } from "./scales.js";
 import { EXPERIMENTS } from "./tables/index.js";
-import { forget, type Setting } from "./train.js";
-import type { Order } from "./worker.js";
+import type { Setting } from "./train.js";
+import { trainAll } from "./trainAll.js";
 import { write } from "./write.js";
 
 const HELP = `Trains what the tables of the paper ask for, and writes them.
@@ -83,7 +83,12 @@ async function main(): Promise<void> {
   if (!given["table-only"]) {
     for (const { data } of scale.workloads) await dataOf(data, setting.places);
     const requests = experiments.flatMap((experiment) => experiment.requests(extent)).filter(isAsked);
-    await trainAll(scale, setting, outcomes, requests);
+    const jobs = given.jobs ? positive("jobs") : Math.min(4, availableParallelism());
+    const failed = await trainAll(scale, setting, outcomes, requests, jobs);
+    if (failed.length > 0) {
+      process.exitCode = 1;
+      console.error(`${failed.length} failed; they are tried again by the next run:\n${failed.join("\n")}`);
+    }
   }
   for (const experiment of experiments) console.log(await write(experiment, extent, outcomes, results));
 }
@@ -141,98 +146,6 @@ function numbers(option: "bits" | "rates"): number[] {
   const values = given[option]!.split(",").map(Number);
   if (values.every((value) => value > 0)) return values;
   throw new Error(`Expected positive numbers at --${option}, received "${given[option]}".`);
-}
-
-/** Trains what is missing: first the starts in floating point, then each family's learning rates, then the rest at the best of them. */
-async function trainAll(
-  scale: Scale,
-  setting: Setting,
-  outcomes: Outcomes,
-  requests: readonly Request[],
-): Promise<void> {
-  const places = new Map(requests.map(({ network, seed }) => [`${network} ${seed}`, { network, seed }]));
-  const starts = [...places.values()].map(({ network, seed }) => ({
-    ...{ network, seed, method: FLOATING, bits: FLOATING_BITS, rate: scale.rates[0]! },
-  }));
-  const missing = (jobs: readonly Job[]): Job[] => unique(jobs).filter((job) => !outcomes.has(job));
-  const tuning = missing(
-    scale.rates.length > 1 ? requests.flatMap((request) => outcomes.tuning(request)) : [],
-  );
-  const rest = (): Job[] =>
-    missing(
-      requests.flatMap((request) => {
-        const rate = outcomes.rateOf(request);
-        return rate === undefined ? [] : [{ ...request, rate }];
-      }),
-    );
-  const needed = new Set([...tuning, ...rest()].map(({ network, seed }) => `${network} ${seed}`));
-  const wanted = starts.filter(({ network, seed }) => needed.has(`${network} ${seed}`));
-  const phases = [
-    { title: "networks in floating point", jobs: () => wanted, only: "start" as const },
-    { title: "learning rates", jobs: () => tuning },
-    { title: "networks of the tables", jobs: rest },
-  ];
-  const failed: string[] = [];
-  for (const { title, jobs, only } of phases) {
-    const own = jobs();
-    if (own.length > 0) console.log(`${title}: ${own.length}`);
-    const orders = own.map((job): Order => ({ setting, job, ...(only && { only }) }));
-    failed.push(...(await carriedOut(orders, scale, setting, outcomes)));
-  }
-  if (failed.length > 0) {
-    process.exitCode = 1;
-    console.error(`${failed.length} failed; they are tried again by the next run:\n${failed.join("\n")}`);
-  }
-}
-
-const unique = (jobs: readonly Job[]): Job[] => [
-  ...new Map(jobs.map((job) => [JSON.stringify(job, Object.keys(job).toSorted()), job])).values(),
-];
-
-/** Carries out one phase, says how far it is, and gives what failed. */
-async function carriedOut(
-  orders: readonly Order[],
-  scale: Scale,
-  setting: Setting,
-  outcomes: Outcomes,
-): Promise<string[]> {
-  const jobs = given.jobs ? positive("jobs") : Math.min(4, availableParallelism());
-  const begun = performance.now();
-  const failed: string[] = [];
-  let count = 0;
-  await carryOut(
-    orders,
-    jobs,
-    scale.apart,
-    join(setting.directory, "workers.log"),
-    async ({ job }, outcome, failure) => {
-      count += 1;
-      if (outcome) {
-        outcomes.add(outcome);
-        await forget(setting, job);
-      }
-      if (failure !== undefined) failed.push(`${nameOf(job)}: ${failure}`);
-      const left = ((performance.now() - begun) / count) * (orders.length - count);
-      const remaining = count < orders.length ? `, ${duration(left / 1000)} left` : "";
-      console.log(`${count}/${orders.length}${remaining}  ${nameOf(job)}${saidOf(outcome, failure)}`);
-    },
-  );
-  return failed;
-}
-
-const nameOf = ({ network, method, bits, seed, rate }: Job): string =>
-  `${network}, ${method}, ${bits} bits, seed ${seed}, rate ${rate}`;
-
-function saidOf(outcome: Outcome | undefined, failure: string | undefined): string {
-  if (failure !== undefined) return `: FAILED, ${failure}`;
-  if (!outcome) return "";
-  const { validation, seconds } = outcome;
-  return `: validation ${(100 * validation.accuracy).toFixed(2)} %, ${duration(seconds)}`;
-}
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${seconds.toFixed(0)} s`;
-  return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
 main().catch((error: unknown) => {

@@ -40,7 +40,7 @@ export const SCALES = {
   smoke: {
     name: "smoke",
     about: "nothing is trained long enough to mean anything; it shows that every path runs",
-    workloads: [{ ...fashion("resnet8", 0.11, 0.3, 16), images: 2000 }],
+    workloads: [{ ...fashion("resnet8", 0.4, 0.8, 16), images: 400 }],
     ...{ seeds: [0], bits: [2], rates: [0.01], apart: false },
   },
   small: {

@@ -54,7 +54,6 @@ export async function train(setting: Setting, job: Job): Promise<Outcome> {
     ...{ steps, ...measured },
     seconds: (performance.now() - begun) / 1000,
     ...(device === "cpu" && { processorSeconds: secondsOf(process.cpuUsage(used)) }),
-    peakMegabytes: (process.resourceUsage().maxRSS * 1024) / 1e6,
   };
 }
 

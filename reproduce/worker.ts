@@ -7,20 +7,25 @@ import { type Setting, start, train } from "./train.js";
 export interface Order {
   readonly setting: Setting;
   readonly job: Job;
+  /** Whether the process is for this order alone, so that its memory is that of the network. */
+  readonly apart: boolean;
   readonly only?: "start";
 }
 
 /** What a worker sends back. */
 export type Answer = { readonly outcome?: Outcome } | { readonly failed: string };
 
-process.on("message", async ({ setting, job, only }: Order) => {
+/** The most memory that this process had, in MB of 10^6 bytes. */
+const peak = (): number => (process.resourceUsage().maxRSS * 1024) / 1e6;
+
+process.on("message", async ({ setting, job, apart, only }: Order) => {
   const answer = (given: Answer) => process.send!(given);
   try {
     if (only) {
       await start(setting, job);
       answer({});
     } else {
-      answer({ outcome: await train(setting, job) });
+      answer({ outcome: { ...(await train(setting, job)), ...(apart && { peakMegabytes: peak() }) } });
     }
   } catch (error) {
     answer({

@@ -56,7 +56,8 @@ export const cost: Experiment = {
       ]),
       notes: [
         ...networks.flatMap(({ network, groups }) => notesOf(network, groups)),
-        "Time is that of all cores together, or that of the clock on the wall where a GPU computes; it holds what is computed once (calibration, tracing, evaluation). Stage by stage it is that of the clock, with what else the machine did. Ratios are of the same seed. Memory is the most that the process had, data and floating-point network included.",
+        "Time is that of all cores together, or that of the clock on the wall where a GPU computes; it holds what is computed once (calibration, tracing, evaluation). Stage by stage it is that of the clock, with what else the machine did. Ratios are of the same seed.",
+        memoryNote(networks.flatMap(({ groups }) => groups)),
         ...missingNote(cost.requests(scale), found),
       ],
       figures: networks.flatMap(({ network, groups }) =>
@@ -163,6 +164,13 @@ function notesOf(network: string, groups: readonly Group[]): string[] {
       ];
     });
   return [...own, ...quickestNote(network, groups, floating)];
+}
+
+function memoryNote(groups: readonly Group[]): string {
+  const known = groups.some(({ outcomes }) => outcomes.some((outcome) => peak(outcome) !== undefined));
+  return known
+    ? "Memory is the most that the process had, data and floating-point network included."
+    : "Memory is not shown: where one process trains several networks, its peak is of all of them.";
 }
 
 /** Which search takes least time, ours or not. */

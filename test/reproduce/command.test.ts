@@ -1,5 +1,13 @@
 import { type ExecFileException, execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -69,10 +77,10 @@ describe("scale smoke", () => {
       expect(code).toBe(0);
       const outcomes = outcomesOf(results);
       expect(outcomes.length).toBeGreaterThan(30);
-      for (const { validation, test: tested, seconds, processorSeconds, peakMegabytes } of outcomes) {
+      for (const { validation, test: tested, seconds, processorSeconds } of outcomes) {
         expect(validation.loss).toBeGreaterThan(0);
-        expect(tested.count).toBe(2000);
-        expect(seconds * processorSeconds! * peakMegabytes!).toBeGreaterThan(0);
+        expect(tested.count).toBe(400);
+        expect(seconds * processorSeconds!).toBeGreaterThan(0);
       }
       const files = readdirSync(results);
       for (const [index, name] of ["comparison", "schemes", "precision", "cost", "chosen"].entries()) {
@@ -101,7 +109,7 @@ describe("scale smoke", () => {
 });
 
 describe("a reproduction that is stopped", () => {
-  const args = ["1", "--scale", "smoke", "--methods", NAMES.lsq, "--epochs", "6", "--jobs", "1"];
+  const args = ["1", "--scale", "smoke", "--methods", NAMES.lsq, "--epochs", "12", "--jobs", "1"];
   const at = (name: string) => ["--results", join(scratch, name), "--out", join(scratch, `${name}-out`)];
   const lsq = (name: string) => outcomesOf(join(scratch, name)).filter(({ method }) => method === NAMES.lsq);
 
@@ -110,7 +118,7 @@ describe("a reproduction that is stopped", () => {
     async () => {
       expect(
         await stoppedWhileTraining([...args, ...at("stopped")], join(scratch, "stopped-out", "checkpoints")),
-      ).toMatch(/stopped after step \d+ of 750[\s\S]*exit 143$/);
+      ).toMatch(/stopped after step \d+ of 300[\s\S]*exit 143$/);
       expect(lsq("stopped")).toEqual([]);
       expect(readdirSync(join(scratch, "stopped-out", "checkpoints")).join()).toMatch(/LSQ/);
 
@@ -132,7 +140,7 @@ test(
     const [own, directory] = [join(scratch, "full"), join(scratch, "full-out")];
     const { code, output } = await reproduce(
       ...["1", "--scale", "full", "--networks", "resnet18", "--imagenet", images, "--image-size", "64"],
-      ...["--epochs", "3", "--start-epochs", "1", "--batch", "8", "--seeds", "1", "--bits", "2"],
+      ...["--epochs", "1", "--start-epochs", "1", "--batch", "8", "--seeds", "1", "--bits", "2"],
       ...["--methods", `floating point;${NAMES.chain};${NAMES.lsq}`, "--results", own, "--out", directory],
     );
     expect(output).not.toMatch(/FAILED/);
@@ -149,6 +157,23 @@ test(
   },
   4 * MINUTES,
 );
+
+test("a start that fails is tried once, and what needs it fails for the same reason", async () => {
+  const [own, directory] = [join(scratch, "startless"), join(scratch, "startless-out")];
+  const kept = join(directory, "starts", "resnet8-fashion-mnist-seed0-epochs0.8");
+  mkdirSync(kept, { recursive: true });
+  writeFileSync(join(kept, "complete"), "");
+  const { code, output } = await reproduce(
+    ...["1", "--scale", "smoke", "--methods", `${NAMES.lsq};${NAMES.dorefa}`],
+    ...["--results", own, "--out", directory],
+  );
+  expect(code).toBe(1);
+  const [start, ...others] = [...output.matchAll(/FAILED, (.*)$/gm)].map(([, why]) => why!);
+  expect(start).toMatch(/model\.json/);
+  const expected = `the network in floating point that it starts from failed: ${start}`;
+  expect(others).toEqual([expected, expected]);
+  expect(outcomesOf(own)).toEqual([]);
+});
 
 test("says which option is missing before anything is trained", async () => {
   const { code, output } = await reproduce(

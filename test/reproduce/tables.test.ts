@@ -205,6 +205,19 @@ test("costs are relative to the same seed", () => {
   expect(notes.join("\n")).toContain(`${NAMES.chain} takes 1.50 ± 0.00 times as long`);
 });
 
+test("shows no memory where it is not the network's own, and says why", () => {
+  const found = (peakMegabytes?: number) =>
+    cost.render(
+      SCALE,
+      foundOf(cost, SCALE, () => (peakMegabytes === undefined ? {} : { peakMegabytes })),
+    );
+  const [own, shared] = [found(900), found()];
+  expect(rowOf(own.tables[0]!.table, NAMES.chain)["peak memory (MB)"]).toBe(900);
+  expect(own.notes.join("\n")).toContain("Memory is the most that the process had");
+  expect(rowOf(shared.tables[0]!.table, NAMES.chain)["peak memory (MB)"]).toBe("-");
+  expect(shared.notes.join("\n")).toContain("Memory is not shown");
+});
+
 test("says when the quickest search is not ours", () => {
   const quickest = (method: string): string =>
     cost
