@@ -7,6 +7,7 @@ export type ErrorCode =
   | "infeasible-budget"
   | "untraceable"
   | "engine"
+  | "out-of-memory"
   | "aborted";
 
 /**

@@ -119,6 +119,18 @@ export function cancelledStep(step: string): AutoqnnError {
   );
 }
 
+/** What TensorFlow, XLA and the C++ library say where memory is refused. */
+const OUT_OF_MEMORY = /RESOURCE_EXHAUSTED|\bOOM\b|out of memory|bad_alloc/i;
+
+/** For a run that failed: `out-of-memory` where it asked for more than there is, `engine` otherwise. */
+export function failedStep(step: string, cause: unknown): AutoqnnError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `Step "${step}" failed: ${why}.`;
+  return OUT_OF_MEMORY.test(why)
+    ? new AutoqnnError("out-of-memory", message, "Give it smaller batches, or free memory.", { cause })
+    : new AutoqnnError("engine", message, "Check its inputs.", { cause });
+}
+
 export function disposedStep(step: string): AutoqnnError {
   return new AutoqnnError(
     "engine",

@@ -11,6 +11,7 @@ import type { Finding } from "./health/finding.js";
 import { Keeper } from "./keeper.js";
 import type { Memory } from "./kept.js";
 import type { Optimizer } from "./optimizers.js";
+import { doesNotFit, isOutOfMemory } from "./outOfMemory.js";
 import type { Policy } from "./policy.js";
 import type { OnProgress } from "./progress.js";
 import type { Recipe } from "./recipe.js";
@@ -90,7 +91,8 @@ export interface Trained {
  * process, in memory. The same stage run again goes on from what was kept; one that had ended is not run again.
  *
  * Throws AutoqnnError `aborted` when `signal` fires, `bad-data` when the loss or what was trained is not finite, `bad-file` when
- * what was kept is damaged or another stage's.
+ * what was kept is damaged or another stage's, and `out-of-memory`, with batches that should fit, when a step does not; the stage
+ * is kept then too.
  */
 export async function train(stage: Stage, watch: Watch = {}): Promise<Trained> {
   const { steps } = stage;
@@ -167,7 +169,10 @@ async function trainOn(stage: Stage, watch: Watch, keeper: Keeper, from: Checkpo
     return ended(stage, last);
   } catch (error) {
     reporter.ended(isAborted(error) ? "interrupted" : "failed", done);
-    throw error;
+    if (!isOutOfMemory(error)) throw error;
+    // The step that failed did not count: the stage stands where it was before.
+    if (done > 0) await keeper.keep(now(await hostOf(stepper)));
+    throw doesNotFit(stage, done, keeper.directory, error);
   } finally {
     stepper.dispose();
     for (const feed of feeds) await feed.close();

@@ -1,9 +1,16 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
-import { cancelledStep, checkedInputs, checkedState, checkFits, disposedStep } from "../contract.js";
+import {
+  cancelledStep,
+  checkedInputs,
+  checkedState,
+  checkFits,
+  disposedStep,
+  failedStep,
+} from "../contract.js";
 import type { Engine, RunOptions, Step, TensorMap } from "../engine.js";
 import { onBackend } from "../on-backend.js";
-import { xla as compilesByXla, openAddon, reason } from "./addon.js";
+import { xla as compilesByXla, openAddon } from "./addon.js";
 import { BACKEND, NativeBackend, type TensorData } from "./backend.js";
 import { nativeBatches } from "./batches.js";
 import { registerGather } from "./gather.js";
@@ -60,9 +67,7 @@ class NativeStep implements Step {
       return Object.fromEntries(returned.map(({ name }, i) => [name, tensors[i]!]));
     } catch (error) {
       if (signal?.aborted) throw cancelledStep(this.name);
-      throw new AutoqnnError("engine", `Step "${this.name}" failed: ${reason(error)}.`, "Check its inputs.", {
-        cause: error,
-      });
+      throw failedStep(this.name, error);
     } finally {
       signal?.removeEventListener("abort", cancel);
       if (state) state.busy = false;
