@@ -7,6 +7,7 @@ export const NAMES = {
   modelSearch: "QSS, one scheme for the model",
   uniform: "uniform bits (clip)",
   learn: "QPL",
+  restarted: "QPL, weights restarted",
   memory: "QPL, budget of memory",
   control: "search-free control",
   dorefa: "DoReFa (as published)",

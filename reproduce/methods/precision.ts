@@ -21,22 +21,30 @@ export function memoryAt(model: tf.LayersModel, bits: number): number {
 type Budget = NonNullable<LearnPrecisionOptions["budget"]>;
 
 /** Learned bitwidths under a budget, clip for the schemes. */
-function learn(name: string, budget: (model: tf.LayersModel, protocol: Protocol) => Budget): Method {
+function learn(
+  name: string,
+  budget: (model: tf.LayersModel, protocol: Protocol) => Budget,
+  { part = LEARNING, ...options }: LearnPrecisionOptions & { part?: number } = {},
+): Method {
   return {
     name,
     family: NAMES.learn,
     run: planned((model, protocol) => {
       const { steps, learningRate, watch } = protocol;
-      const [learning, trialSteps] = [share(LEARNING, protocol), share(TRIAL, protocol)];
+      const [learning, trialSteps] = [share(part, protocol), share(TRIAL, protocol)];
       return autoqnn(model, planOptions(protocol))
-        .learnPrecision({ steps: learning, trialSteps, budget: budget(model, protocol), ...watch })
+        .learnPrecision({
+          ...{ steps: learning, trialSteps, budget: budget(model, protocol), ...options, ...watch },
+        })
         .fineTune({ steps: steps - learning - trialSteps, learningRate, ...watch });
     }),
   };
 }
 
+const average = (_: tf.LayersModel, { bits }: Protocol): Budget => ({ averageBits: bits });
+
 /** Bitwidths learned under an average. */
-export const LEARN: Method = learn(NAMES.learn, (_, { bits }) => ({ averageBits: bits }));
+export const LEARN: Method = learn(NAMES.learn, average);
 
 /** Bits that are the same everywhere, and bits learned under a budget of memory instead of averages. */
 export const PRECISION: readonly Method[] = [
@@ -50,5 +58,7 @@ export const PRECISION: readonly Method[] = [
       });
     }),
   },
+  // What learning makes of the weights is given up, so it is shorter, and its bitwidths move faster.
+  learn(NAMES.restarted, average, { part: 0.1, restart: true, learningRate: { bits: 0.02 } }),
   learn(NAMES.memory, (model, { bits }) => ({ memory: memoryAt(model, bits) })),
 ];

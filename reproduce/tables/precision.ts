@@ -15,7 +15,7 @@ import {
 import { differenceColumns, differenceInWords, leaderNote, paired } from "./paired.js";
 
 /** What all networks are compared by: the same bits everywhere, and bits that are allotted. */
-const COMPARED = [NAMES.uniform, NAMES.control, NAMES.learn];
+const COMPARED = [NAMES.uniform, NAMES.control, NAMES.learn, NAMES.restarted];
 
 function placesOf({ bits, ablated, networks }: Extent, network: string): Place[] {
   const methods = [...COMPARED, ...((ablated ?? networks).includes(network) ? [NAMES.memory] : [])];
@@ -92,6 +92,8 @@ function notesOf({ bits }: Extent, network: string, groups: readonly Group[]): s
       ),
       ...against(NAMES.learn, NAMES.uniform),
       ...against(NAMES.learn, NAMES.control),
+      ...against(NAMES.restarted, NAMES.control),
+      ...against(NAMES.restarted, NAMES.learn),
       ...against(NAMES.memory, NAMES.uniform),
     ];
   });
