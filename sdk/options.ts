@@ -140,7 +140,11 @@ export const LearnOptions = z.strictObject({
   learningRate: z.strictObject({ weights: rate.default(3e-3), bits: rate.default(0.01) }).prefault({}),
 });
 
-export const TuneOptions = z.strictObject({
+/** Whether each number is less than the one before it. */
+const descends = (values: readonly number[]): boolean =>
+  values.every((value, i) => i === 0 || value < values[i - 1]!);
+
+const tuning = z.strictObject({
   ...stage,
   reestimate: count.default(100),
   scales: z.boolean().default(true),
@@ -151,7 +155,14 @@ export const TuneOptions = z.strictObject({
     })
     .default({ rule: "ste", ratio: 0 }),
   learningRate: rate.default(1e-2),
+  progressive: z.array(bitwidth).min(1).refine(descends, "bitwidths that descend").optional(),
 });
+
+/** See `TuneStageOptions` in train/tune.ts. */
+export const TuneOptions = tuning.refine(
+  ({ steps, progressive = [] }) => steps === undefined || steps > progressive.length,
+  { path: ["steps"], error: "more steps than bitwidths in progressive" },
+);
 
 /** See `SensitivityRequest` in train/sensitivity.ts. */
 export const MeasureOptions = z.strictObject({

@@ -1,6 +1,7 @@
 import { type Trained, train, type Watch } from "./loop.js";
 import { type Assignment, fixedPolicy } from "./policy.js";
-import { ending } from "./recipe.js";
+import { inTurn, lowered } from "./progressive.js";
+import { ending, searching } from "./recipe.js";
 import { reestimate } from "./reestimate.js";
 import type { Relaxation } from "./relax.js";
 import type { TuneRun } from "./run.js";
@@ -17,6 +18,19 @@ export interface TuneStageOptions extends Length {
   readonly scales: boolean;
   /** The author's gradient rules, and the share r of x itself at the start, which falls to 0. */
   readonly gradient: Relaxation;
+  /**
+   * Bitwidths, descending, at which the network is trained before its own: nodes of fewer bits have that many, one after the
+   * other, for equal parts of the steps; the last part is at the assignment. A network of few bits so starts from one of more
+   * bits, which is easier to reach (Zhuang et al., "Towards Effective Low-bitwidth Convolutional Neural Networks", CVPR 2018,
+   * arXiv 1711.00205). A scheme that does not have a bitwidth is continued by one that has, clip or residual. The learning rate
+   * rises and falls anew with each, to half of its peak before the last. Bitwidths that change nothing take no steps.
+   *
+   * @example
+   * const tuned = await autoqnn(model, { data, pin: { "*": { bits: 2 } } })
+   *   .fineTune({ epochs: 9, progressive: [8, 4] }) // 3 epochs at 8 bits, 3 at 4, 3 at 2
+   *   .run();
+   */
+  readonly progressive?: readonly number[] | undefined;
 }
 
 const EPOCHS = 4;
@@ -49,7 +63,10 @@ export function trainFixed(
   return train({ ...stage, diagnosed, ...(relaxation && { relaxation }) }, watch);
 }
 
-/** Fine-tuning: trains with the quantizers in place down to a learning rate of zero, then re-estimates batch norm. */
+/**
+ * Fine-tuning: trains with the quantizers in place, at higher bitwidths first where asked, down to a learning rate of zero, then
+ * re-estimates batch norm.
+ */
 export async function tuneStage(
   bench: Workbench,
   start: Snapshot,
@@ -57,15 +74,25 @@ export async function tuneStage(
   options: TuneStageOptions,
   watch: Watch,
 ): Promise<TuneRun> {
-  const trained = await trainFixed(bench, "fine-tune", start, assignment, {
-    steps: stepsOf(bench, options, EPOCHS),
-    schedule: ending(bench.recipe, options.learningRate),
-    watch,
-    scales: options.scales,
-    diagnosed: true,
-    relaxation: options.gradient,
+  const { recipe, graph } = bench;
+  const { learningRate, scales, gradient: relaxation, progressive = [] } = options;
+  const before = lowered(graph, start.signed, assignment, progressive);
+  const steps = stepsOf(bench, options, EPOCHS);
+  const share = Math.floor(steps / (before.length + 1));
+  const parts: Trained[] = [];
+  for (const { bits, assignment: higher } of before) {
+    const schedule = searching(recipe, learningRate);
+    const part = { steps: Math.max(1, share), schedule, watch, scales, relaxation };
+    const from = parts.at(-1)?.snapshot ?? start;
+    parts.push(await trainFixed(bench, `fine-tune at ${bits} bits`, from, higher, part));
+  }
+  const last = await trainFixed(bench, "fine-tune", parts.at(-1)?.snapshot ?? start, assignment, {
+    steps: Math.max(1, steps - before.length * share),
+    schedule: ending(recipe, learningRate),
+    ...{ watch, scales, relaxation, diagnosed: true },
   });
-  const { engine, graph, train: source, batchSize, seed } = bench;
+  const trained = inTurn(parts, last);
+  const { engine, train: source, batchSize, seed } = bench;
   const policy = fixedPolicy(assignment);
   const snapshot = await reestimate(engine, graph, trained.snapshot, policy, source, {
     batchSize,
