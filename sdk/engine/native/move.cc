@@ -18,10 +18,12 @@ TARGETS void Scale(const uint8_t* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
 }
 
-void ScaleMirrored(const uint8_t* from, int64_t pixels, int64_t channels, float* to) {
-  for (int64_t i = 0; i < pixels; ++i)
-    for (int64_t channel = 0; channel < channels; ++channel)
-      to[i * channels + channel] = static_cast<float>(from[(pixels - 1 - i) * channels + channel]) / 255.0f;
+// For a number of channels that is known here, 0 for any other.
+template <int64_t kChannels>
+void Mirror(const uint8_t* from, int64_t pixels, int64_t channels, uint8_t* to) {
+  const int64_t length = kChannels == 0 ? channels : kChannels;
+  for (int64_t i = pixels; i-- > 0; to += length)
+    for (int64_t c = 0; c < length; ++c) to[c] = from[i * length + c];
 }
 
 void MoveImage(const uint8_t* image, const Size& size, const int32_t* move, float* to) {
@@ -29,6 +31,8 @@ void MoveImage(const uint8_t* image, const Size& size, const int32_t* move, floa
   const int64_t down = move[1], right = move[2];
   const int64_t first = std::min(std::max<int64_t>(0, right), size.width);
   const int64_t end = std::max(first, std::min(size.width, size.width + right));
+  const auto mirror = size.channels == 1 ? Mirror<1> : size.channels == 3 ? Mirror<3> : Mirror<0>;
+  std::vector<uint8_t> mirrored(static_cast<size_t>(flipped ? size.row() : 0));
   for (int64_t row = 0; row < size.height; ++row) {
     float* target = to + row * size.row();
     const int64_t source = row - down;
@@ -41,10 +45,8 @@ void MoveImage(const uint8_t* image, const Size& size, const int32_t* move, floa
     const int64_t column = flipped ? size.width - (end - right) : first - right;
     const uint8_t* pixels = image + source * size.row() + column * size.channels;
     target += first * size.channels;
-    if (flipped)
-      ScaleMirrored(pixels, end - first, size.channels, target);
-    else
-      Scale(pixels, (end - first) * size.channels, target);
+    if (flipped) mirror(pixels, end - first, size.channels, mirrored.data());
+    Scale(flipped ? mirrored.data() : pixels, (end - first) * size.channels, target);
   }
 }
 

@@ -1,6 +1,8 @@
-// View: a JPEG or PNG file to the bytes of one window of its image, brought to a size. Of a JPEG only the window is decoded,
-// and already made smaller by the decoder where the window is more than twice the size. It runs in input pipelines, hence on
-// the CPU alone.
+// View: a JPEG or PNG file to the bytes of one window of its image, brought to a size as Pillow does it. Of a JPEG only the
+// window is decoded, and already made smaller by the decoder where the window is more than four times the size. It runs in
+// input pipelines, hence on the CPU alone.
+#include <memory>
+
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/lib/jpeg/jpeg_mem.h"
@@ -13,6 +15,9 @@ namespace {
 struct Size {
   int64_t height, width, channels;
 };
+
+// Pixels of a block of a JPEG file at most, where colours have half the resolution.
+constexpr int64_t kMostBlock = 16;
 
 struct Window {
   double top, left, height, width;
@@ -43,70 +48,128 @@ Window WindowOf(const int32_t* numbers, double rows, double columns, const Size&
           width};
 }
 
+// Weights are whole numbers in parts of this, as in Pillow, whose bytes these are: 8 bits of a byte, 22 bits, and no overflow.
+constexpr int kBits = 22;
+constexpr int32_t kHalf = 1 << (kBits - 1);
+
 // For each of `count` places along an axis: the first of the positions that it is a mean of, and their weights. Bilinear; where
 // the window is longer than `count`, over as many positions as fall upon one place, so that nothing is skipped.
 struct Taps {
-  std::vector<int64_t> first;
-  std::vector<std::vector<float>> weights;
+  struct Place {
+    int64_t first;
+    int count;
+    const int32_t* weights;
+  };
+  std::vector<Place> places;
+  int64_t first, end;
 
-  Taps(double start, double length, int64_t count, int64_t positions) {
-    const double scale = length / static_cast<double>(count), reach = std::max(1.0, scale);
-    for (int64_t i = 0; i < count; ++i) {
+  Taps(double from, double length, int64_t count, int64_t positions) {
+    // Pillow keeps a window's ends in float32.
+    const float start = static_cast<float>(from), stop = static_cast<float>(from + length);
+    const double scale = static_cast<double>(stop - start) / static_cast<double>(count), reach = std::max(1.0, scale);
+    const auto most = static_cast<size_t>(2 * std::ceil(reach) + 1);
+    weights_.resize(static_cast<size_t>(count) * most);
+    places.reserve(static_cast<size_t>(count));
+    std::vector<double> shares(most);
+    int32_t* weight = weights_.data();
+    for (int64_t i = 0; i < count; ++i, weight += most) {
       const double center = start + (static_cast<double>(i) + 0.5) * scale;
-      const auto low = std::max<int64_t>(0, static_cast<int64_t>(std::floor(center - reach)));
-      const auto high = std::min<int64_t>(positions, static_cast<int64_t>(std::ceil(center + reach)));
-      std::vector<float> own;
+      const auto low = std::max<int64_t>(0, static_cast<int64_t>(center - reach + 0.5));
+      const auto high = std::min<int64_t>(positions, static_cast<int64_t>(center + reach + 0.5));
       double sum = 0;
       for (int64_t p = low; p < high; ++p) {
-        const double weight = std::max(0.0, 1 - std::abs(static_cast<double>(p) + 0.5 - center) / reach);
-        own.push_back(static_cast<float>(weight));
-        sum += weight;
+        const double share = std::max(0.0, 1 - std::abs((static_cast<double>(p) - center + 0.5) * (1 / reach)));
+        shares[static_cast<size_t>(p - low)] = share;
+        sum += share;
       }
-      for (float& weight : own) weight = static_cast<float>(weight / sum);
-      first.push_back(low);
-      weights.push_back(std::move(own));
+      for (int64_t p = 0; p < high - low; ++p)
+        weight[p] = static_cast<int32_t>(0.5 + shares[static_cast<size_t>(p)] / sum * (1 << kBits));
+      places.push_back({low, static_cast<int>(high - low), weight});
     }
+    first = places.front().first;
+    end = places.back().first + places.back().count;
   }
+
+ private:
+  std::vector<int32_t> weights_;
 };
 
-TARGETS void AddScaled(const float* from, float weight, int64_t count, float* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] += weight * from[i];
-}
+// Four bytes are read and written for a pixel of three: one behind the last must be there.
+constexpr int64_t kBehind = 1;
 
-TARGETS void ToBytes(const float* from, int64_t count, uint8_t* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<uint8_t>(std::min(255.0f, std::max(0.0f, from[i] + 0.5f)));
-}
+INLINE Ints* InInts(int32_t* p) { return reinterpret_cast<Ints*>(p); }
 
-// One row of the source, made `target.width` pixels wide.
-void Narrow(const uint8_t* row, const Taps& across, const Size& target, float* to) {
-  const int64_t channels = target.channels;
-  for (int64_t x = 0; x < target.width; ++x) {
-    const std::vector<float>& weights = across.weights[static_cast<size_t>(x)];
-    const uint8_t* pixel = row + across.first[static_cast<size_t>(x)] * channels;
-    float sums[4] = {0, 0, 0, 0};
-    for (float weight : weights)
-      for (int64_t c = 0; c < channels; ++c) sums[c] += weight * static_cast<float>(*pixel++);
-    for (int64_t c = 0; c < channels; ++c) *to++ = sums[c];
+// Rows of pixels of three bytes, each made as many pixels wide as `across` has places. As many rows at a time as a vector has
+// lanes, a row in each lane.
+TARGETS void NarrowColours(const uint8_t* from, int64_t stride, int64_t rows, const Taps& across, uint8_t* to, int64_t to_stride) {
+  const int64_t columns = across.end - across.first, places = static_cast<int64_t>(across.places.size());
+  std::vector<int32_t> words(static_cast<size_t>(std::max(columns, places) * kLanes));
+  std::vector<int32_t> colours(static_cast<size_t>(3 * columns * kLanes));
+  for (int64_t y = 0; y < rows; y += kLanes, from += kLanes * stride, to += kLanes * to_stride) {
+    const int64_t lanes = std::min<int64_t>(kLanes, rows - y);
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      for (int64_t x = 0; x < columns; ++x) std::memcpy(&words[x * kLanes + lane], from + lane * stride + 3 * x, 4);
+    for (int64_t x = 0; x < columns; ++x) {
+      for (int c = 0; c < 3; ++c) InInts(&colours[(3 * x + c) * kLanes])[0] = InInts(&words[x * kLanes])[0] >> (8 * c) & 0xff;
+    }
+    for (int64_t x = 0; x < places; ++x) {
+      const Taps::Place& place = across.places[x];
+      const Ints* colour = InInts(&colours[3 * (place.first - across.first) * kLanes]);
+      Ints red = kHalf - Ints{}, green = red, blue = red;
+      for (int t = 0; t < place.count; ++t, colour += 3) {
+        red += place.weights[t] * colour[0];
+        green += place.weights[t] * colour[1];
+        blue += place.weights[t] * colour[2];
+      }
+      InInts(&words[x * kLanes])[0] = red >> kBits | green >> kBits << 8 | blue >> kBits << 16;
+    }
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      for (int64_t x = 0; x < places; ++x) std::memcpy(to + lane * to_stride + 3 * x, &words[x * kLanes + lane], 4);
   }
 }
 
-void Resize(const std::vector<uint8_t>& source, const Size& size, const Window& window, const Size& target, uint8_t* to) {
-  const Taps across(window.left, window.width, target.width, size.width);
-  const Taps down(window.top, window.height, target.height, size.height);
-  const int64_t length = target.width * target.channels;
-  const int64_t first = down.first.front(), end = down.first.back() + static_cast<int64_t>(down.weights.back().size());
-  std::vector<float> narrow(static_cast<size_t>((end - first) * length)), row(static_cast<size_t>(length));
-  for (int64_t y = first; y < end; ++y)
-    Narrow(source.data() + y * size.width * size.channels, across, target, narrow.data() + (y - first) * length);
-  for (int64_t y = 0; y < target.height; ++y) {
-    std::fill(row.begin(), row.end(), 0.0f);
-    const std::vector<float>& weights = down.weights[static_cast<size_t>(y)];
-    const float* from = narrow.data() + (down.first[static_cast<size_t>(y)] - first) * length;
-    for (float weight : weights) {
-      AddScaled(from, weight, length, row.data());
-      from += length;
+TARGETS void NarrowGrey(const uint8_t* from, int64_t stride, int64_t rows, const Taps& across, uint8_t* to, int64_t to_stride) {
+  for (int64_t y = 0; y < rows; ++y, from += stride, to += to_stride)
+    for (size_t x = 0; x < across.places.size(); ++x) {
+      const Taps::Place& place = across.places[x];
+      const uint8_t* pixel = from + (place.first - across.first);
+      int32_t sum = kHalf;
+      for (int t = 0; t < place.count; ++t) sum += place.weights[t] * pixel[t];
+      to[x] = static_cast<uint8_t>(sum >> kBits);
     }
-    ToBytes(row.data(), length, to + y * length);
+}
+
+// Bytes that are summed at a time.
+constexpr int64_t kBlock = 64;
+
+// The weighted sum of as many rows as the place has weights. Whole blocks are read.
+TARGETS void Shorten(const uint8_t* from, int64_t stride, const Taps::Place& place, int64_t length, uint8_t* to) {
+  for (int64_t first = 0; first < length; first += kBlock) {
+    const int64_t n = std::min(kBlock, length - first);
+    int32_t sums[kBlock];
+    std::fill_n(sums, kBlock, kHalf);
+    const uint8_t* row = from + first;
+    for (int t = 0; t < place.count; ++t, row += stride)
+      for (int64_t i = 0; i < kBlock; ++i) sums[i] += place.weights[t] * row[i];
+    for (int64_t i = 0; i < n; ++i) to[first + i] = static_cast<uint8_t>(sums[i] >> kBits);
+  }
+}
+
+// An image, or a part of it, whose first pixel is the one of `down.first` and `across.first`.
+struct Pixels {
+  const uint8_t* first;
+  int64_t stride;
+};
+
+// First narrower, then shorter, with bytes between, as Pillow does it.
+void Resize(const Pixels& source, const Taps& across, const Taps& down, const Size& target, uint8_t* to) {
+  const int64_t length = target.width * target.channels, stride = length + kBlock, rows = down.end - down.first;
+  const std::unique_ptr<uint8_t[]> narrow(new uint8_t[static_cast<size_t>(rows * stride)]);
+  const auto make = target.channels == 1 ? NarrowGrey : NarrowColours;
+  make(source.first, source.stride, rows, across, narrow.get(), stride);
+  for (const Taps::Place& place : down.places) {
+    Shorten(narrow.get() + (place.first - down.first) * stride, stride, place, length, to);
+    to += length;
   }
 }
 
@@ -142,7 +205,7 @@ class ViewOp : public OpKernel {
     const int length = static_cast<int>(file.size());
     int width = 0, height = 0;
     if (!tensorflow::jpeg::GetImageInfo(file.data(), length, &width, &height, nullptr)) return false;
-    Window window = WindowOf(numbers, height, width, target_);
+    const Window window = WindowOf(numbers, height, width, target_);
     tensorflow::jpeg::UncompressFlags flags;
     flags.components = static_cast<int>(target_.channels);
     flags.dct_method = JDCT_ISLOW;
@@ -150,23 +213,28 @@ class ViewOp : public OpKernel {
            window.width >= 4.0 * flags.ratio * static_cast<double>(target_.width))
       flags.ratio *= 2;
     const double ratio = flags.ratio;
-    window = {window.top / ratio, window.left / ratio, window.height / ratio, window.width / ratio};
     const int rows = (height + flags.ratio - 1) / flags.ratio, columns = (width + flags.ratio - 1) / flags.ratio;
+    const Taps across(window.left / ratio, window.width / ratio, target_.width, columns);
+    const Taps down(window.top / ratio, window.height / ratio, target_.height, rows);
+    // The decoder begins where a block begins; elsewhere it would copy all rows once more. At the sides it lacks the colours
+    // beside, from which it interpolates: one pixel more makes the others those of the whole image.
     flags.crop = true;
-    flags.crop_y = std::max(0, static_cast<int>(std::floor(window.top)) - 1);
-    flags.crop_x = std::max(0, static_cast<int>(std::floor(window.left)) - 1);
-    flags.crop_height = std::min(rows, static_cast<int>(std::ceil(window.top + window.height)) + 1) - flags.crop_y;
-    flags.crop_width = std::min(columns, static_cast<int>(std::ceil(window.left + window.width)) + 1) - flags.crop_x;
-    std::vector<uint8_t> pixels;
-    Size size{0, 0, target_.channels};
+    flags.crop_x = static_cast<int>(std::max<int64_t>(0, across.first - 1) / kMostBlock * kMostBlock);
+    flags.crop_y = static_cast<int>(down.first);
+    flags.crop_width = static_cast<int>(std::min<int64_t>(columns, across.end + 1)) - flags.crop_x;
+    flags.crop_height = static_cast<int>(down.end - down.first);
+    std::unique_ptr<uint8_t[]> pixels;
+    Pixels part{nullptr, 0};
     const uint8_t* decoded =
         tensorflow::jpeg::Uncompress(file.data(), length, flags, nullptr, [&](int wide, int high, int channels) -> uint8_t* {
-          size = {high, wide, channels};
-          pixels.resize(static_cast<size_t>(wide) * static_cast<size_t>(high) * static_cast<size_t>(channels));
-          return pixels.data();
+          if (channels != target_.channels) return nullptr;
+          part.stride = static_cast<int64_t>(wide) * channels;
+          pixels.reset(new uint8_t[static_cast<size_t>(part.stride * high + kBehind)]);
+          return pixels.get();
         });
-    if (decoded == nullptr || size.channels != target_.channels) return false;
-    Resize(pixels, size, {window.top - flags.crop_y, window.left - flags.crop_x, window.height, window.width}, target_, to);
+    if (decoded == nullptr) return false;
+    part.first = decoded + (across.first - flags.crop_x) * target_.channels;
+    Resize(part, across, down, target_, to);
     return true;
   }
 
@@ -174,12 +242,12 @@ class ViewOp : public OpKernel {
     tensorflow::png::DecodeContext decoder;
     const absl::string_view bytes(file.data(), file.size());
     if (!tensorflow::png::CommonInitDecode(bytes, static_cast<int>(target_.channels), 8, &decoder)) return false;
-    const Size size{decoder.height, decoder.width, target_.channels};
-    const int64_t row = size.width * size.channels;
-    std::vector<uint8_t> pixels(static_cast<size_t>(size.height * row));
-    if (!tensorflow::png::CommonFinishDecode(pixels.data(), static_cast<int>(row), &decoder)) return false;
-    const Window window = WindowOf(numbers, static_cast<double>(size.height), static_cast<double>(size.width), target_);
-    Resize(pixels, size, window, target_, to);
+    const int64_t rows = decoder.height, columns = decoder.width, stride = columns * target_.channels;
+    const std::unique_ptr<uint8_t[]> pixels(new uint8_t[static_cast<size_t>(rows * stride + kBehind)]);
+    if (!tensorflow::png::CommonFinishDecode(pixels.get(), static_cast<int>(stride), &decoder)) return false;
+    const Window window = WindowOf(numbers, static_cast<double>(rows), static_cast<double>(columns), target_);
+    const Taps across(window.left, window.width, target_.width, columns), down(window.top, window.height, target_.height, rows);
+    Resize({pixels.get() + down.first * stride + across.first * target_.channels, stride}, across, down, target_, to);
     return true;
   }
 
