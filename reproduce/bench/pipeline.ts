@@ -1,200 +1,119 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { performance } from "node:perf_hooks";
+import { rmSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { LabelledImages as Images } from "../../datasets/images.js";
-import { split } from "../../datasets/split.js";
-import { moveImages } from "../../sdk/engine/kernels/move.js";
-import { type Batch, datasets, engine, type Split, tf } from "../../sdk/index.js";
+import { engine } from "../../sdk/index.js";
+import { asMarkdown, type Table, table } from "../../sdk/table.js";
+import { IMAGENET, photographs } from "./pipeline/photographs.js";
+import { launchOf, ROWS, type Row, WORK } from "./pipeline/rows.js";
+import { type Outcome, takeTurns } from "./pipeline/turns.js";
+import { quantile } from "./speed/interleave.js";
+import { threads, watchMachine } from "./speed/machine.js";
 
-const HELP = `Times how batches of 128 are made: in JavaScript, as before, and by the engine.
+const HELP = `Times how batches are made of JPEG files: by ours, by Python's tf.data, by torchvision, turn by turn in one run.
 
-  npx tsx reproduce/bench/pipeline.ts [--rounds 5] [--batches 60]
+  npx tsx reproduce/bench/pipeline.ts [--rounds 9] [--images 768] [--rows NAME,...] [--out FILE]
 
-Each line is the median over rounds, in which the two take turns. "busy" is the time for which JavaScript's event loop was
-not idle (event loop utilisation), per batch, with the start of a pass spread over its batches.
+rows: ${ROWS.map(({ id }) => id).join(", ")}
+
+A folder of photographs of ImageNet's size is made first. Everybody makes batches of 64 out of it: decoding, windows of random
+size and proportions brought to 224 x 224, flips, numbers from 0 to 1 in float32. Each line is the median over rounds of passes
+over the folder. The peers' Python environments are made in the user's cache where they are not there yet (6 GB). The table
+is printed, and written to --out.
 `;
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: "string", default: "5" },
-    batches: { type: "string", default: "60" },
+    rounds: { type: "string", default: "9" },
+    images: { type: "string", default: "768" },
+    rows: { type: "string" },
+    out: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
-const [ROUNDS, BATCHES] = [Number(options.rounds), Number(options.batches)];
-const BATCH = 128;
 
-type Make = (epoch: number) => AsyncIterable<Batch>;
+const [BATCH, SIZE] = [64, 224];
 
-/** Puts a batch where a step would read it. */
-function use({ x, y }: Batch): void {
-  (tf.backend() as unknown as { getInputTensorIds(tensors: tf.Tensor[]): number[] }).getInputTensorIds([
-    x,
-    y,
-  ]);
-  tf.dispose([x, y]);
-}
-
-interface Timing {
-  readonly milliseconds: number;
-  readonly busy: number;
-}
-
-async function timed(make: Make, epoch: number): Promise<Timing> {
-  let count = 0;
-  // A turn of the loop, so that the utilisation is measured from its start.
-  await new Promise((resolve) => setImmediate(resolve));
-  const [started, before] = [performance.now(), performance.eventLoopUtilization()];
-  for await (const batch of make(epoch)) {
-    count++;
-    use(batch);
-    // Without it JavaScript's own batches would never leave the microtasks, and the loop would not notice.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const { active } = performance.eventLoopUtilization(before);
-  return { milliseconds: (performance.now() - started) / count, busy: active / count };
-}
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-
-async function compare(title: string, makers: Readonly<Record<string, Make>>): Promise<void> {
-  const timings = new Map<string, Timing[]>();
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const [name, make] of Object.entries(makers)) {
-      const timing = await timed(make, Math.max(0, round));
-      if (round >= 0) timings.set(name, [...(timings.get(name) ?? []), timing]);
-    }
-  }
-  for (const [name, all] of timings) {
-    const milliseconds = median(all.map((timing) => timing.milliseconds));
-    const busy = median(all.map((timing) => timing.busy));
-    const rate = ((1000 * BATCH) / milliseconds).toFixed(0);
-    console.log(
-      `${title.padEnd(34)} ${name.padEnd(10)} ${milliseconds.toFixed(2).padStart(8)} ms/batch, busy ${busy.toFixed(3).padStart(8)} ms, ${rate.padStart(7)} images/s`,
-    );
-  }
-}
-
-/** As it was before: bytes to numbers on JavaScript's thread. */
-function inJavaScript(images: Images & { pixels: Uint8Array }, moves: Int32Array): Make {
-  const size = images.shape.reduce((product, length) => product * length, 1);
-  return async function* () {
-    for (let first = 0; first + BATCH <= images.labels.length; first += BATCH) {
-      const bytes = images.pixels.subarray(first * size, (first + BATCH) * size);
-      const x = moveImages(bytes, images.shape, moves.subarray(3 * first, 3 * (first + BATCH)));
-      const y = Int32Array.from(images.labels.subarray(first, first + BATCH));
-      yield { x: tf.tensor(x, [BATCH, ...images.shape]), y: tf.tensor1d(y, "int32") };
-    }
-  };
-}
-
-function noise(count: number, shape: Images["shape"]): Images & { pixels: Uint8Array } {
-  const pixels = new Uint8Array(shape.reduce((product, length) => product * length, count));
-  for (let i = 0, state = 1; i < pixels.length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    pixels[i] = state >>> 24;
-  }
-  return { shape, pixels, labels: new Uint8Array(count) };
-}
-
-async function inMemory(
-  title: string,
-  shape: Images["shape"],
-  shift: number,
-  batches = BATCHES,
-): Promise<void> {
-  const images = noise(batches * BATCH, shape);
-  const moves = Int32Array.from({ length: 3 * images.labels.length }, (_, i) =>
-    i % 3 === 0 ? (i >> 4) & 1 : (i % (2 * shift + 1)) - shift,
-  );
-  const part = split(images, 10);
-  const augment = { flip: true, shift };
-  await compare(title, {
-    JavaScript: inJavaScript(images, moves),
-    engine: (epoch) => part.batches({ batchSize: BATCH, seed: 1, epoch, augment }),
-  });
-}
-
-/** Photographs are smoother than noise: a few waves, 256 by 320, of about 20 KB. */
-function photographs(count: number): string {
-  const folder = mkdtempSync(join(tmpdir(), "autoqnn-bench-"));
-  const [height, width] = [256, 320];
-  const pixels = new Uint8Array(height * width * 3);
-  const backend = tf.backend() as unknown as {
-    encodeJpeg(...options: unknown[]): tf.Tensor;
-    readSync(dataId: object): Int32Array | Uint8Array[];
-  };
-  for (const name of ["train/a", "test/a"]) mkdirSync(join(folder, name), { recursive: true });
-  for (let n = 0; n < count; n++) {
-    for (let i = 0; i < pixels.length; i++) {
-      const [row, column] = [Math.floor(i / (3 * width)), Math.floor(i / 3) % width];
-      const wave =
-        Math.sin(row / (5 + (n % 7)) + (i % 3)) + Math.cos(column / (4 + (n % 11))) + Math.sin(row * column);
-      pixels[i] = 128 + 40 * wave;
-    }
-    const encoded = backend.encodeJpeg(
-      pixels,
-      [height, width, 3],
-      "",
-      90,
-      false,
-      false,
-      true,
-      "in",
-      300,
-      300,
-      "",
-    );
-    const bytes = tf.engine().backend.readSync(encoded.dataId) as unknown as Uint8Array[];
-    writeFileSync(join(folder, n === 0 ? "test/a/0.jpg" : `train/a/${n}.jpg`), bytes[0]!);
-    encoded.dispose();
-  }
-  return folder;
-}
-
-/** As it was before: one file after the other, by operations of the JavaScript thread; one batch is slow enough. */
-function decodedInJavaScript(folder: string, size: number): Make {
-  const backend = tf.backend() as unknown as { decodeJpeg(...options: unknown[]): tf.Tensor3D };
-  return async function* () {
-    const pixels = new Uint8Array(BATCH * size * size * 3);
-    for (let n = 0; n < BATCH; n++) {
-      const file = await readFile(join(folder, `train/a/${n + 1}.jpg`));
-      const image = tf.tidy(() => {
-        const decoded = backend.decodeJpeg(file, 3, 1, true, false, 1, "");
-        const floats = tf.tensor3d(decoded.dataSync(), decoded.shape);
-        const stretched = tf.image.resizeBilinear(floats, [size, size], false, true);
-        return Uint8Array.from(stretched.dataSync(), Math.round);
-      });
-      pixels.set(image, n * image.length);
-    }
-    const x = moveImages(pixels, [size, size, 3], new Int32Array(3 * BATCH));
-    yield { x: tf.tensor(x, [BATCH, size, size, 3]), y: tf.zeros([BATCH], "int32") };
-  };
-}
-
-async function fromFiles(): Promise<void> {
-  const folder = photographs(4 * BATCH + 1);
+async function main(): Promise<void> {
+  if (options.help) return void process.stdout.write(HELP);
+  const rows = options.rows?.split(",").map(rowOf) ?? ROWS;
+  const [rounds, images] = [Number(options.rounds), Number(options.images)];
+  await engine();
+  const { folder, bytes } = photographs(images, IMAGENET);
   try {
-    const data = await datasets.imageFolder(folder, { size: 224, inMemory: false, validation: 0 });
-    const train: Split = data.train;
-    await compare("JPEG 256 x 320 to 224 x 224", {
-      JavaScript: decodedInJavaScript(folder, 224),
-      engine: (epoch) => train.batches({ batchSize: BATCH, seed: 1, epoch }),
-    });
+    const seen = watchMachine();
+    const task = { folder, batch: BATCH, size: SIZE, threads };
+    const jobs = rows.map((row) => ({ id: row.id, launch: () => launchOf(row, task, say) }));
+    const outcomes = await takeTurns(jobs, rounds, say);
+    const machine = seen();
+    const [height, width] = IMAGENET.size;
+    const versions = Object.assign(
+      {},
+      ...Object.values(outcomes).map((one) => ("versions" in one ? one.versions : {})),
+    );
+    const text = [
+      `Batches of ${BATCH} of ${SIZE} x ${SIZE}, out of ${images} JPEGs of ${height} x ${width} (${(bytes / 1000).toFixed(0)} KB each), the median of ${rounds} rounds,`,
+      `by \`npx tsx reproduce/bench/pipeline.ts\` on ${machine.cores} cores of an ${machine.processor}, load ${machine.load.toFixed(1)} before.`,
+      `${Object.entries(versions)
+        .map((pair) => pair.join(" "))
+        .join(", ")}.`,
+      "",
+      asMarkdown(tableOf(rows, outcomes, images - (images % BATCH))),
+      "",
+      "Processor: images per second of all processors together that the process and all that it started took. Ratio: ours to the best peer, by processor time, the median over the rounds.",
+    ].join("\n");
+    console.log(text);
+    if (options.out) writeFileSync(options.out, `${text}\n`);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-if (options.help) process.stdout.write(HELP);
-else {
-  const { device } = await engine();
-  console.log(`batches of ${BATCH}, ${ROUNDS} rounds, ${device}`);
-  await inMemory("28 x 28 x 1, flips and shifts", [28, 28, 1], 1);
-  await inMemory("32 x 32 x 3, flips and shifts", [32, 32, 3], 4);
-  await inMemory("224 x 224 x 3, flips and shifts", [224, 224, 3], 8, 6);
-  await fromFiles();
+function rowOf(id: string): Row {
+  const row = ROWS.find((one) => one.id === id);
+  if (row) return row;
+  throw new Error(`Expected --rows among ${ROWS.map((one) => one.id).join(", ")}, received ${id}.`);
 }
+
+function tableOf(rows: readonly Row[], outcomes: Readonly<Record<string, Outcome>>, images: number): Table {
+  const rate = (seconds: readonly number[]): number => images / quantile(seconds, 0.5);
+  const processor = ({ id }: Row): number | undefined => {
+    const outcome = outcomes[id]!;
+    return "processor" in outcome ? rate(outcome.processor) : undefined;
+  };
+  return table(rows, [
+    { title: "work", value: ({ work }) => WORK[work] },
+    { title: "by", value: ({ title }) => title },
+    { title: "processor", unit: "images/s", digits: 0, value: processor },
+    {
+      title: "quartiles",
+      value: ({ id }) => {
+        const outcome = outcomes[id]!;
+        if (!("processor" in outcome)) return `not run: ${outcome.notRun}`;
+        return [0.75, 0.25].map((q) => (images / quantile(outcome.processor, q)).toFixed(0)).join(" to ");
+      },
+    },
+    {
+      title: "wall",
+      unit: "images/s",
+      digits: 0,
+      value: ({ id }) => {
+        const outcome = outcomes[id]!;
+        return "wall" in outcome ? rate(outcome.wall) : undefined;
+      },
+    },
+    {
+      title: "ratio",
+      digits: 2,
+      value: (row) => {
+        if (row.title !== "ours") return undefined;
+        const peers = rows.filter(({ work, peer }) => peer && work === row.work).map(processor);
+        const best = Math.max(...peers.map((value) => value ?? 0));
+        const own = processor(row);
+        return best > 0 && own !== undefined ? own / best : undefined;
+      },
+    },
+  ]);
+}
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+await main();

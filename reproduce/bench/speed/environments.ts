@@ -5,7 +5,11 @@ import { pythonOf as made } from "../../../sdk/engine/native/setup/environment.m
 /** The peers' Python environments: what is pinned, what must be importable in the end, and the disk space that takes. */
 const ENVIRONMENTS = {
   tensorflow: { requirements: "requirements-tensorflow.txt", imports: "tensorflow, tf_keras", bytes: 3e9 },
-  pytorch: { requirements: "requirements-pytorch.txt", imports: "torch, brevitas.nn", bytes: 9e9 },
+  pytorch: {
+    requirements: "requirements-pytorch.txt",
+    imports: "torch, torchvision, brevitas.nn",
+    bytes: 9e9,
+  },
 } as const;
 
 export type EnvironmentName = keyof typeof ENVIRONMENTS;

@@ -52,6 +52,10 @@ export class Worker {
     });
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Starts a worker and waits until it is ready; throws an Error with its last words if it ends before. */
   static async start({
     command,
