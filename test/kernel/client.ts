@@ -41,7 +41,10 @@ export class Client {
     for (const channel of ["shell", "control", "stdin", "iopub"] as const) void this.#listen(channel);
   }
 
-  /** Starts a kernel in a folder of its own, or in the one given, and waits until it answers. */
+  /**
+   * Starts a kernel in a folder of its own, or in the one given, and waits until it answers. A command ends with the option that
+   * takes the connection file.
+   */
   static async start(
     given?: string,
     command: readonly string[] = SOURCE,
@@ -53,7 +56,7 @@ export class Client {
     const key = randomBytes(16).toString("hex");
     const file = join(folder, "connection.json");
     await writeFile(file, JSON.stringify({ transport: "tcp", ip: "127.0.0.1", key, ...ports }));
-    const child = spawn(process.execPath, [...command, "--connection-file", file], {
+    const child = spawn(process.execPath, [...command, file], {
       cwd: folder,
       env: { ...process.env, ...env },
       stdio: ["ignore", "inherit", process.env.KERNEL_LOG ? "inherit" : "ignore"],
@@ -184,9 +187,10 @@ export const SOURCE: readonly string[] = [
   "--import",
   import.meta.resolve("tsx"),
   join(root, "sdk/kernel/main.ts"),
+  "--connection-file",
 ];
 /** The kernel as it is built. */
-export const BUILT: readonly string[] = [join(root, "dist/sdk/kernel/main.js")];
+export const BUILT: readonly string[] = [join(root, "dist/sdk/kernel/main.js"), "--connection-file"];
 
 async function freePort(): Promise<number> {
   const server = createServer();
