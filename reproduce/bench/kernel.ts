@@ -1,73 +1,152 @@
-import { execFileSync } from "node:child_process";
-import { BUILT, Client } from "../../test/kernel/client.js";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Client } from "../../test/kernel/client.js";
+import { compileCells } from "./kernel/compile.js";
+import {
+  afterFailure,
+  interruptCell,
+  LIMIT,
+  memory,
+  runCells,
+  startUp,
+  told,
+  warmUp,
+} from "./kernel/measure.js";
+import { NAMES, type Name, PEERS } from "./kernel/peers.js";
+import { watchMachine } from "./speed/machine.js";
+
+const RESULTS = fileURLToPath(new URL("./results/kernel.md", import.meta.url));
+
+type Row = Record<Name, string>;
 
 /**
- * How fast the built notebook kernel answers (`npm run build` first): medians, and the memory of its processes over 500 cells.
+ * How fast the built notebook kernel answers (`npm run build` first), beside tslab's own kernel, which takes its turns in the same
+ * run through the same client. Medians over the turns; resident memory over many cells; what a front end is told; which cells fail.
+ * Writes `results/kernel.md`.
  *
- *   npx tsx reproduce/bench/kernel.ts
+ *   npx tsx reproduce/bench/kernel.ts [--rounds 5] [--cells 500]
  */
 async function main(): Promise<void> {
-  const starts: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    const begin = performance.now();
-    const client = await Client.start(undefined, BUILT);
-    await client.run("1 + 1");
-    starts.push(performance.now() - begin);
-    await client.stop();
+  const { values } = parseArgs({
+    options: { rounds: { type: "string", default: "5" }, cells: { type: "string", default: "500" } },
+  });
+  const [rounds, cells] = [Number(values.rounds), Number(values.cells)];
+  const machine = watchMachine();
+  const rows = new Map<string, Row>();
+  const note = (what: string, row: Row): void => {
+    rows.set(what, row);
+    console.log(what, row);
+  };
+  note("start to first result", times(await turns(rounds, (name) => startUp(PEERS[name]))));
+  await answers(note, rounds, cells);
+  const stuck = {
+    "a loop": "while (true) {}",
+    "a loop after an await": "await 1; while (true) {}",
+    "a promise that never settles": "await new Promise(() => {})",
+  };
+  for (const [what, code] of Object.entries(stuck)) {
+    const ends = await turns(rounds, (name) => interruptCell(PEERS[name], code));
+    note(`heartbeat during ${what}`, times(map(ends, (each) => each.map(({ heartbeat }) => heartbeat))));
+    note(`interrupt of ${what}`, times(map(ends, (each) => each.map(({ end }) => end))));
+    note(
+      `next cell runs after ${what}`,
+      map(ends, (each) => `${each.filter(({ goesOn }) => goesOn).length} of ${rounds}`),
+    );
   }
-  tell("start to first result", starts);
-  const client = await Client.start(undefined, BUILT);
-  await client.run("schemes.clip");
-  tell("empty cell", await times(20, async () => (await client.run("")).took));
-  tell("1 + 1", await times(20, async () => (await client.run("1 + 1")).took));
-  await interrupts(client);
-  const before = memory(client);
-  for (let cell = 0; cell < 500; cell++) await client.run(`const v${cell % 5} = ${cell}; v${cell % 5} + 1`);
-  console.log(`memory of all processes: ${before} MB before 500 cells, ${memory(client)} MB after`);
-  await client.stop();
+  const run = await turns(rounds, (name) => runCells(PEERS[name]));
+  const compiled = await compileCells(rounds);
+  const [cell, compile] = [table(run), table(compiled)];
+  const { processor, cores, load } = machine();
+  const text = [
+    `By \`npx tsx reproduce/bench/kernel.ts\`: Node ${process.versions.node}, ${cores} cores of ${processor}, load ${load.toFixed(1)} from other work; ${rounds} turns each, medians (the most in brackets). "–": failed, or no answer in ${LIMIT / 1000} s.`,
+    heading("measured", [...rows]),
+    heading("cells by the kernels, ms", cell),
+    heading("the same cells by the compilers alone, ms", compile),
+  ].join("\n\n");
+  await mkdir(dirname(RESULTS), { recursive: true });
+  await writeFile(RESULTS, `${text}\n`);
+  console.log(text);
 }
 
-/** Heartbeat and interrupt while a cell computes without giving way. */
-async function interrupts(client: Client): Promise<void> {
-  const [beats, answers, ends]: [number[], number[], number[]] = [[], [], []];
-  for (let round = 0; round < 10; round++) {
-    const begun = client.next((from, { content }) => from === "iopub" && content.text === "begun\n");
-    const run = client.run('console.log("begun"); while (true) {}');
-    await begun;
-    beats.push(await client.beat());
-    const begin = performance.now();
-    await client.ask("control", "interrupt_request");
-    answers.push(performance.now() - begin);
-    await run;
-    ends.push(performance.now() - begin);
+/** What one kernel of each answers, in turns. */
+async function answers(note: (what: string, row: Row) => void, rounds: number, cells: number): Promise<void> {
+  const clients = new Map<Name, Client>();
+  for (const name of NAMES) clients.set(name, await Client.start(undefined, PEERS[name].command));
+  const run = (name: Name, code: string) => clients.get(name)!.run(code);
+  for (const client of clients.values()) await warmUp(client);
+  const wrong = "const text: string = 5;";
+  for (const [what, code] of Object.entries({
+    "empty cell": "",
+    "`1 + 1`": "1 + 1",
+    "type error shown": wrong,
+  })) {
+    const took = await turns(4 * rounds, async (name) => {
+      const { took, reply } = await run(name, code);
+      if (reply.status !== "ok") await afterFailure();
+      return took;
+    });
+    note(what, times(took));
   }
-  tell("heartbeat while a cell loops", beats);
-  tell("reply to an interrupt", answers);
-  tell("interrupt to the end of the cell", ends);
+  const facts = {} as Record<Name, Record<string, string>>;
+  for (const name of NAMES) facts[name] = told(await run(name, "1 + 1"), await run(name, wrong));
+  await afterFailure();
+  for (const what of Object.keys(facts.autoqnn))
+    note(
+      what,
+      each((name) => facts[name][what]!),
+    );
+  const before = each((name) => memory(clients.get(name)!));
+  for (let cell = 0; cell < cells; cell++)
+    for (const name of NAMES) await run(name, `const v${cell % 5} = ${cell}; v${cell % 5} + 1`);
+  const after = each((name) => memory(clients.get(name)!));
+  note(
+    `resident memory before and after ${cells} cells, MB`,
+    each((name) => `${before[name].toFixed(0)}, ${after[name].toFixed(0)}`),
+  );
+  for (const client of clients.values()) await client.stop();
 }
 
-async function times(count: number, measure: () => Promise<number>): Promise<number[]> {
-  const all: number[] = [];
-  for (let round = 0; round < count; round++) all.push(await measure());
+/** Measures each peer in each round, one after the other. */
+async function turns<T>(rounds: number, measure: (name: Name) => Promise<T>): Promise<Record<Name, T[]>> {
+  const all = each((): T[] => []);
+  for (let round = 0; round < rounds; round++) for (const name of NAMES) all[name].push(await measure(name));
   return all;
 }
 
-function tell(what: string, milliseconds: number[]): void {
-  const sorted = milliseconds.toSorted((left, right) => left - right);
-  const [median, most] = [sorted[Math.floor(sorted.length / 2)]!, sorted.at(-1)!];
-  console.log(`${what}: median ${median.toFixed(1)} ms, most ${most.toFixed(1)} ms`);
+const each = <T>(of: (name: Name) => T): Record<Name, T> =>
+  Object.fromEntries(NAMES.map((name) => [name, of(name)])) as Record<Name, T>;
+
+const map = <T, U>(all: Record<Name, T>, of: (value: T) => U): Record<Name, U> =>
+  each((name) => of(all[name]));
+
+const times = (all: Record<Name, (number | undefined)[]>): Row =>
+  map(all, (values) => `${middle(values, true)}`);
+
+/** The median, and the most; a dash where most failed. */
+function middle(values: readonly (number | undefined)[], most = false): string {
+  const sorted = values
+    .map((value) => value ?? Number.POSITIVE_INFINITY)
+    .toSorted((left, right) => left - right);
+  const text = (value: number): string => (Number.isFinite(value) ? value.toFixed(value < 10 ? 1 : 0) : "–");
+  const median = text(sorted[Math.floor(sorted.length / 2)]!);
+  return most ? `${median} ms (${text(sorted.at(-1)!)})` : median;
 }
 
-/** Resident megabytes of the kernel and what it started. */
-function memory({ child }: Client): number {
-  const of = (...select: string[]): number[] =>
-    execFileSync("ps", ["-o", "rss=", ...select], { encoding: "utf8" })
-      .trim()
-      .split(/\s+/)
-      .map(Number);
-  const kilobytes = [...of("-p", String(child.pid)), ...of("--ppid", String(child.pid))];
-  return Math.round(kilobytes.reduce((sum, each) => sum + each, 0) / 1000);
-}
+/** Rows by cell. */
+const table = (all: Record<Name, Record<string, number | undefined>[]>): [string, Row][] =>
+  Object.keys(all.autoqnn[0]!).map((what) => [
+    what,
+    map(all, (rounds) => middle(rounds.map((round) => round[what]))),
+  ]);
+
+const heading = (title: string, rows: readonly [string, Row][]): string =>
+  [
+    `| ${title} | ${NAMES.join(" | ")} |`,
+    `|---|${NAMES.map(() => "---").join("|")}|`,
+    ...rows.map(([what, row]) => `| ${what} | ${NAMES.map((name) => row[name]).join(" | ")} |`),
+  ].join("\n");
 
 await main();
 process.exit();
