@@ -34,8 +34,10 @@ export async function layerErrors(
   },
 ): Promise<readonly LayerErrorRow[]> {
   const original = quantizedGraph(model, EVERY_EDGE);
-  const nodes = graph.nodes.filter(({ kind }) => kind === "input").map(({ id }) => id);
-  checkSame(original, nodes);
+  const inputs = graph.nodes.filter(({ kind }) => kind === "input").map(({ id }) => id);
+  checkSame(original, inputs);
+  // An input that was not calibrated has no quantizer.
+  const nodes = inputs.filter((id) => `thresholds/${id}` in at);
   const source = await checkedSource("examples", data, modelShape(graph));
   const outputs = graph.outputs.map((_, i) => (i === 0 ? "output" : `output:${i}`));
   const floating = Object.fromEntries(
@@ -55,10 +57,10 @@ export async function layerErrors(
   });
   const totals = new Map<string, number[]>();
   try {
-    const inputs = ({ x }: Batch) => ({ ...at, ...floating, x });
+    const given = ({ x }: Batch) => ({ ...at, ...floating, x });
     const how = { what: "The measurement of errors", signal };
     const chosen = firstOf(source.epoch({ batchSize }), examples);
-    for await (const { outputs: sums } of passes(step, chosen, inputs, how)) {
+    for await (const { outputs: sums } of passes(step, chosen, given, how)) {
       for (const [id, tensor] of Object.entries(sums)) {
         const before = totals.get(id) ?? [0, 0, 0, 0];
         const values = await tensor.data();

@@ -90,6 +90,16 @@ describe("errors", () => {
     b.forEach(({ arriving }, i) => void expect(arriving).toBeCloseTo(a[i]!.arriving, 2));
   });
 
+  it("is that of the output alone where no input was calibrated", async () => {
+    const onlyWeights = Object.fromEntries(
+      Object.entries(assignmentOf(graph)).filter(([id]) => !id.endsWith("/input")),
+    );
+    const weights = generate(graph, await snapshotOf(graph), onlyWeights, PROVENANCE);
+    const [output, ...others] = await weights.errors(graph.model, batches);
+    expect([output!.node, others]).toEqual(["output", []]);
+    expect(output!.arriving).toBeGreaterThan(0.001);
+  });
+
   it("refuses a network of other layers", async () => {
     await expect(quantized.errors(nested(), batches)).rejects.toThrow(/without "conv2\/input"/);
   });
