@@ -16,8 +16,8 @@ import { openWorkbench, type Workbench } from "./train/workbench.js";
 import { defaultProgress } from "./watching.js";
 import type { Written } from "./written.js";
 
-/** What stands at a node for which no stage and no pin has decided. */
-const DEFAULT = Object.freeze({ scheme: "clip" as SchemeName, bits: 8 });
+/** The bitwidth of a node for which no stage and no pin has decided. */
+const BITS = 8;
 
 /** Batches of training data from which ranges and first statistics are taken. */
 const CALIBRATION_BATCHES = 8;
@@ -78,14 +78,18 @@ export function originOf(trained: tf.LayersModel | tf.GraphModel, options: Autoq
   };
 }
 
-/** What stands at every node before any stage: what is pinned, else clip at 8 bits. Inputs need statistics. */
-export function initialAssignment(graph: QuantizedGraph, snapshot: Snapshot): Assignment {
+/** What stands at every node that no stage has decided: what is pinned, else `scheme` at 8 bits. Inputs need statistics. */
+export function initialAssignment(
+  graph: QuantizedGraph,
+  snapshot: Snapshot,
+  scheme: (bits: number) => SchemeName,
+): Assignment {
   const known = graph.nodes.filter((node) => node.kind === "weight" || snapshot.statistics[node.id]);
   return Object.fromEntries(
     known.map((node) => {
-      const bits = node.pin?.bits ?? DEFAULT.bits;
+      const bits = node.pin?.bits ?? BITS;
       const range = rangeOf(node, snapshot.signed[node.id] ?? true);
-      return [node.id, { scheme: schemeAt(node.pin?.scheme ?? DEFAULT.scheme, bits, range), bits }];
+      return [node.id, { scheme: schemeAt(node.pin?.scheme ?? scheme(bits), bits, range), bits }];
     }),
   );
 }

@@ -19,7 +19,8 @@ export interface Generates {
   /** The quantized graph that the plan works on; `graph.table()` shows every node before any training. */
   readonly graph: QuantizedGraph;
   /**
-   * Runs what is left of the plan and packs the result.
+   * Runs what is left of the plan and packs the result. Without a stage, nodes that are not pinned are in fixed at 8 bits,
+   * and what else was measured decides: see `GenerateOptions`.
    *
    * @example
    * const quantized = await autoqnn(model, { data }).fineTune().generate({ batchNormalization: "fold" });

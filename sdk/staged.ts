@@ -56,7 +56,7 @@ export function staged<R extends AnyRun>(
       const bench = { ...(await origin.bench()), memory };
       const watched = watchOf(bench, options);
       const snapshot = parent?.snapshot ?? (await origin.calibrated(watched.signal));
-      const assignment = parent?.assignment ?? initialAssignment(origin.graph, snapshot);
+      const assignment = parent?.assignment ?? initialAssignment(origin.graph, snapshot, () => "clip");
       const run = await keptOnSignals(watched, (watch) => work({ bench, snapshot, assignment, watch }));
       return parent ? ({ ...run, parent } as R) : run;
     }),

@@ -264,7 +264,7 @@ describe("options of what is quantized", () => {
     const plain = await made("plain", "--no-bias-correction", "--batch-normalization", "keep");
     expect(plain.provenance).toMatchObject({ stages: [], generation: { folded: false } });
     expect(plain.provenance.generation).not.toHaveProperty("correctedBiases");
-    expect(plain.nodes.every(({ bits, factor }) => bits === 8 && !factor)).toBe(true);
+    expect(plain.nodes.every(({ scheme, bits }) => scheme === "fixed" && bits === 8)).toBe(true);
     const both = await made("both", "--bias-correction", "--per-channel");
     expect(both.provenance.generation).toHaveProperty("correctedBiases");
     expect(both.nodes.map(({ kind, factor }) => [kind, factor !== undefined])).toEqual([

@@ -70,7 +70,8 @@ describe("batch normalization, when an artifact is made,", () => {
   });
 
   test("is folded, with and without data, after any stage", async () => {
-    for (const plan of [autoqnn(model), autoqnn(model, options).fineTune({ steps: 4, reestimate: 2 })]) {
+    const untrained = autoqnn(model, { perChannel: false });
+    for (const plan of [untrained, autoqnn(model, options).fineTune({ steps: 4, reestimate: 2 })]) {
       const [kept, folded] = [await plan.generate(), await plan.generate({ batchNormalization: "fold" })];
       expect(folded.batchNormalizations).toEqual([{ layer: "one_bn", into: "one" }]);
       expect(moments(folded)).toBe("");

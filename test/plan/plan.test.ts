@@ -140,7 +140,7 @@ test("several bitwidths at once are searched within the budget", async () => {
 test("without data the weights are quantized and the inputs named as left alone", async () => {
   const quantized = await autoqnn(model).generate();
   expect(Object.keys(quantized.assignment).sort()).toEqual(["classes/kernel", "one/kernel", "two/kernel"]);
-  expect(quantized.assignment["one/kernel"]).toEqual({ scheme: "clip", bits: 8 });
+  expect(quantized.assignment["one/kernel"]).toEqual({ scheme: "fixed", bits: 8 });
   const x = tf.randomUniform([20, 6, 6, 1], 0, 1, "float32", 4);
   const exact = (model.predict(x) as tf.Tensor).argMax(1).dataSync();
   const close = (quantized.predict(x) as tf.Tensor).argMax(1).dataSync();
