@@ -96,6 +96,8 @@ export interface Source {
   readonly identity: string;
   readonly batchesPerEpoch: (batchSize: number, dropLast?: boolean) => number;
   readonly epoch: (options: BatchOptions) => AsyncIterable<Batch>;
+  /** Whether a pass may begin before another has ended; a user's iterable may have one place in its data for all. */
+  readonly overlapping: boolean;
   readonly halves: (seed: number) => readonly [Source, Source];
 }
 
@@ -148,6 +150,7 @@ function fromSplit(split: Split, identity: string, examples: object = split): So
       Math.max(1, dropLast ? Math.floor(split.size / batchSize) : Math.ceil(split.size / batchSize)),
     epoch: (options) =>
       split.batches(split.size < options.batchSize ? { ...options, dropLast: false } : options),
+    overlapping: true,
     halves: (seed) => {
       const [first, second] = split.halves(seed);
       return [fromSplit(first, identity, examples), fromSplit(second, identity, examples)];
@@ -173,6 +176,7 @@ function fromIterable(examples: AsyncIterable<Batch> | Iterable<Batch>, digests:
         if (mine && given++ >= skip) yield { x: x.clone(), y: y.clone() };
       }
     },
+    overlapping: false,
     halves: () => [every(0), every(1)],
   });
   return every(undefined);

@@ -3,13 +3,28 @@ import { AutoqnnError } from "../errors.js";
 import type { Batch, Source } from "./data.js";
 import type { Stage } from "./loop.js";
 
-/** The batches of one phase, epoch after epoch; the next one is made while the current one is used. */
+/** Batches before the end of an epoch at which the next one is opened, which takes as long as several short steps. */
+const LEAD = 16;
+
+/** One pass over the examples. */
+interface Pass {
+  readonly iterator: AsyncIterator<Batch>;
+  /** The first batch, where it was asked for ahead. */
+  first?: Promise<IteratorResult<Batch>> | undefined;
+}
+
+/**
+ * The batches of one phase, epoch after epoch; the next one is made while the current one is used. Where passes may overlap,
+ * the next epoch is opened before the current one has ended.
+ */
 export class Feed {
   readonly perEpoch: number;
-  private iterator: AsyncIterator<Batch> | undefined;
+  private current: Pass | undefined;
+  private following: Pass | undefined;
   private pending: Promise<Batch> | undefined;
   private epoch: number;
-  private skip: number;
+  /** Batches of this epoch that were taken, by whoever trained before as well. */
+  private taken: number;
 
   constructor(
     private readonly source: Source,
@@ -18,7 +33,7 @@ export class Feed {
   ) {
     this.perEpoch = source.batchesPerEpoch(stage.batchSize, true);
     this.epoch = Math.floor(done / this.perEpoch);
-    this.skip = done % this.perEpoch;
+    this.taken = done % this.perEpoch;
   }
 
   /** Starts making the next batch, if it is not being made already. */
@@ -38,26 +53,26 @@ export class Feed {
   async close(): Promise<void> {
     const batch = await this.pending?.catch(() => undefined);
     if (batch) tf.dispose([batch.x, batch.y]);
-    await this.iterator?.return?.();
+    for (const pass of [this.current, this.following]) {
+      const ahead = await pass?.first?.catch(() => undefined);
+      if (ahead && !ahead.done) tf.dispose([ahead.value.x, ahead.value.y]);
+      await pass?.iterator.return?.();
+    }
   }
 
   private async take(): Promise<Batch> {
     for (let attempt = 0; attempt < 2; attempt++) {
-      this.iterator ??= this.source
-        .epoch({
-          batchSize: this.stage.batchSize,
-          seed: this.stage.seed,
-          epoch: this.epoch,
-          dropLast: true,
-          skip: this.skip,
-          ...(this.stage.augment && { augment: this.stage.augment }),
-        })
-        [Symbol.asyncIterator]();
-      const { value, done } = await this.iterator.next();
-      if (!done) return value;
-      this.iterator = undefined;
+      this.current ??= this.open(this.epoch, this.taken);
+      const { value, done } = await nextOf(this.current);
+      if (!done) {
+        this.taken++;
+        if (this.source.overlapping && this.perEpoch - this.taken < LEAD) this.openNext();
+        return value;
+      }
+      this.current = this.following;
+      this.following = undefined;
       this.epoch++;
-      this.skip = 0;
+      this.taken = 0;
     }
     throw new AutoqnnError(
       "bad-data",
@@ -65,4 +80,24 @@ export class Feed {
       "The training data must be iterable once per epoch: pass a dataset or an iterable, not a generator.",
     );
   }
+
+  private openNext(): void {
+    if (this.following) return;
+    const { iterator } = this.open(this.epoch + 1, 0);
+    this.following = { iterator, first: iterator.next() };
+    // As above: whoever asks for this batch gets the error.
+    this.following.first!.catch(() => {});
+  }
+
+  private open(epoch: number, skip: number): Pass {
+    const { batchSize, seed, augment } = this.stage;
+    const options = { batchSize, seed, epoch, dropLast: true, skip, ...(augment && { augment }) };
+    return { iterator: this.source.epoch(options)[Symbol.asyncIterator]() };
+  }
+}
+
+function nextOf(pass: Pass): Promise<IteratorResult<Batch>> {
+  const { first } = pass;
+  pass.first = undefined;
+  return first ?? pass.iterator.next();
 }
