@@ -19,7 +19,10 @@ import { watchMachine } from "./speed/machine.js";
 
 const RESULTS = fileURLToPath(new URL("./results/kernel.md", import.meta.url));
 
-type Row = Record<Name, string>;
+type Row = Partial<Record<Name, string>>;
+
+/** Those that can be started here; `absent` says why another cannot. */
+const [present, absent] = await startable();
 
 /**
  * How fast the built notebook kernel answers (`npm run build` first), beside tslab's own kernel, which takes its turns in the same
@@ -70,10 +73,17 @@ async function main(): Promise<void> {
   console.log(text);
 }
 
+async function startable(): Promise<[Name[], Map<Name, string>]> {
+  const absent = new Map<Name, string>();
+  for (const name of NAMES)
+    await startUp(PEERS[name]).catch((error: Error) => absent.set(name, `not run: ${error.message}`));
+  return [NAMES.filter((name) => !absent.has(name)), absent];
+}
+
 /** What one kernel of each answers, in turns. */
 async function answers(note: (what: string, row: Row) => void, rounds: number, cells: number): Promise<void> {
   const clients = new Map<Name, Client>();
-  for (const name of NAMES) clients.set(name, await Client.start(undefined, PEERS[name].command));
+  for (const name of present) clients.set(name, await Client.start(undefined, PEERS[name].command));
   const run = (name: Name, code: string) => clients.get(name)!.run(code);
   for (const client of clients.values()) await warmUp(client);
   const wrong = "const text: string = 5;";
@@ -90,7 +100,7 @@ async function answers(note: (what: string, row: Row) => void, rounds: number, c
     note(what, times(took));
   }
   const facts = {} as Record<Name, Record<string, string>>;
-  for (const name of NAMES) facts[name] = told(await run(name, "1 + 1"), await run(name, wrong));
+  for (const name of present) facts[name] = told(await run(name, "1 + 1"), await run(name, wrong));
   await afterFailure();
   for (const what of Object.keys(facts.autoqnn))
     note(
@@ -99,7 +109,7 @@ async function answers(note: (what: string, row: Row) => void, rounds: number, c
     );
   const before = each((name) => memory(clients.get(name)!));
   for (let cell = 0; cell < cells; cell++)
-    for (const name of NAMES) await run(name, `const v${cell % 5} = ${cell}; v${cell % 5} + 1`);
+    for (const name of present) await run(name, `const v${cell % 5} = ${cell}; v${cell % 5} + 1`);
   const after = each((name) => memory(clients.get(name)!));
   note(
     `resident memory before and after ${cells} cells, MB`,
@@ -111,12 +121,13 @@ async function answers(note: (what: string, row: Row) => void, rounds: number, c
 /** Measures each peer in each round, one after the other. */
 async function turns<T>(rounds: number, measure: (name: Name) => Promise<T>): Promise<Record<Name, T[]>> {
   const all = each((): T[] => []);
-  for (let round = 0; round < rounds; round++) for (const name of NAMES) all[name].push(await measure(name));
+  for (let round = 0; round < rounds; round++)
+    for (const name of present) all[name].push(await measure(name));
   return all;
 }
 
 const each = <T>(of: (name: Name) => T): Record<Name, T> =>
-  Object.fromEntries(NAMES.map((name) => [name, of(name)])) as Record<Name, T>;
+  Object.fromEntries(present.map((name) => [name, of(name)])) as Record<Name, T>;
 
 const map = <T, U>(all: Record<Name, T>, of: (value: T) => U): Record<Name, U> =>
   each((name) => of(all[name]));
@@ -145,7 +156,9 @@ const heading = (title: string, rows: readonly [string, Row][]): string =>
   [
     `| ${title} | ${NAMES.join(" | ")} |`,
     `|---|${NAMES.map(() => "---").join("|")}|`,
-    ...rows.map(([what, row]) => `| ${what} | ${NAMES.map((name) => row[name]).join(" | ")} |`),
+    ...rows.map(
+      ([what, row]) => `| ${what} | ${NAMES.map((name) => row[name] ?? absent.get(name)).join(" | ")} |`,
+    ),
   ].join("\n");
 
 await main();

@@ -78,8 +78,17 @@ export class Client {
     sockets.heartbeat.connect(at("hb_port"));
     sockets.iopub.subscribe();
     const client = new Client(child, folder, ports, sockets, key);
-    await client.ask("shell", "kernel_info_request");
-    await client.#subscribed();
+    const gone = new Promise<never>((_, reject) => {
+      child.once("exit", (code) => reject(new Error(`The kernel ended with exit code ${code}.`)));
+    });
+    try {
+      await Promise.race([client.ask("shell", "kernel_info_request").then(() => client.#subscribed()), gone]);
+    } catch (error) {
+      await client.stop();
+      throw error;
+    }
+    // It may end as it likes from here on.
+    gone.catch(() => undefined);
     return client;
   }
 
