@@ -51,7 +51,7 @@ async function main(): Promise<void> {
     );
     const text = [
       `Batches of ${BATCH} of ${SIZE} x ${SIZE}, out of ${images} JPEGs of ${height} x ${width} (${(bytes / 1000).toFixed(0)} KB each), the median of ${rounds} rounds,`,
-      `by \`npx tsx reproduce/bench/pipeline.ts\` on ${machine.cores} cores of an ${machine.processor}, load ${machine.load.toFixed(1)} before.`,
+      `by \`${["npx tsx reproduce/bench/pipeline.ts", ...process.argv.slice(2)].join(" ")}\` on ${machine.cores} cores of an ${machine.processor}, load ${machine.load.toFixed(1)} before.`,
       `${Object.entries(versions)
         .map((pair) => pair.join(" "))
         .join(", ")}.`,
