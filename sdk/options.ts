@@ -122,6 +122,7 @@ export const SearchOptions = z.strictObject({
   temperature: z.tuple([rate, rate]).default([2, 0.2]),
   learningRate: z.strictObject({ weights: rate.default(3e-3), theta: rate.default(0.02) }).prefault({}),
   control: z.boolean().default(true),
+  margin: z.number().min(0).max(1).default(0.05),
   trialSteps: count.optional(),
   restart: z.boolean().default(false),
 });

@@ -9,7 +9,7 @@ import { LEARN, LEARNING, PRECISION, TRIAL } from "./precision.js";
 
 /** The parts of all steps that the search of the default chain, and each of its trials, take. */
 const SEARCHING = 0.08;
-const SEARCH_TRIAL = 0.03;
+const SEARCH_TRIAL = 0.08;
 
 /** The part that methods of others take which search by gradient. */
 const SEARCHING_OF_OTHERS = 0.2;

@@ -46,6 +46,9 @@ const EXAMPLES = 1500;
 
 const EPOCHS = 1;
 
+/** How many steps of a trial there are for one of learning. */
+const TRIAL_SHARE = 0.25;
+
 /**
  * Precision learning (QPL): trains weights and real bitwidths b against classification and precision loss, then rounds b
  * to integers that keep every budget.
@@ -75,7 +78,8 @@ export async function learnStage(
     ? nothingLearned(start, found)
     : await learn(bench, start, found, steps, options, watch);
   const learned = found.bits(trained.parameters.bits!.data as Float32Array);
-  const { trials: arms, ...run } = await decided(bench, { start, trained, steps, options, watch }, (from) =>
+  const undecided = { start, trained, steps, trialShare: TRIAL_SHARE, options, watch };
+  const { trials: arms, ...run } = await decided(bench, undecided, (from) =>
     roundings(bench, from, found, options, watch, learned),
   );
   return Object.freeze({ kind: "learn", ...run, learned, arms });

@@ -26,14 +26,19 @@ export interface SearchStageOptions extends Length {
   readonly learningRate: { readonly weights: number; readonly theta: number };
   /** Compare what was searched with clip everywhere by a short fine-tune, and keep the better. */
   readonly control: boolean;
+  /** The part of its loss by which what was searched must be the better. */
+  readonly margin: number;
   /** Steps of that fine-tune. */
   readonly trialSteps?: number | undefined;
 }
 
 const EPOCHS = 0.5;
 
+/** Long trials: the weights that a search leaves fit its own choice, and clip has to catch up. */
+const TRIAL_SHARE = 1;
+
 /** Scheme search (QSS): trains weights and theta on mixtures of schemes, then keeps the likeliest of every node,
- * or the control where that has the lower validation loss. */
+ * or the control unless its validation loss is the higher by the margin. */
 export async function searchStage(
   bench: Workbench,
   start: Snapshot,
@@ -65,8 +70,10 @@ export async function searchStage(
   const stage = { ...stageOf(bench, "search schemes", start, found.policy, phases, steps), diagnosed: true };
   const trained = await train(stage, watch);
   const theta = trained.parameters.theta!.data as Float32Array;
-  const run = await decided(bench, { start, trained, steps, options, watch }, async () =>
-    contenders(await found.decide(theta), found, options),
+  const run = await decided(
+    bench,
+    { start, trained, steps, trialShare: TRIAL_SHARE, options, watch },
+    async () => contenders(await found.decide(theta), found, options),
   );
   return Object.freeze({
     kind: "search",
@@ -83,9 +90,9 @@ export async function searchStage(
 function contenders(
   searched: Assignment,
   { candidates }: Search,
-  { bits, control }: SearchStageOptions,
+  { bits, control, margin }: SearchStageOptions,
 ): Contender<"searched" | "control">[] {
-  const own = { name: "searched", assignment: searched } as const;
+  const own = { name: "searched", assignment: searched, margin } as const;
   const plain = Object.entries(searched).map(([id, decided]) => {
     const list = candidates[id]!;
     const wanted =

@@ -4,14 +4,13 @@ import type { Snapshot } from "./snapshot.js";
 import { type Contender, rank } from "./trial.js";
 import { ended, type Workbench } from "./workbench.js";
 
-/** How many steps of a trial there are for one of the stage. */
-const TRIAL_SHARE = 0.25;
-
 /** A stage that has trained, and is to decide what it ends with. */
 interface Undecided {
   readonly start: Snapshot;
   readonly trained: Trained;
   readonly steps: number;
+  /** How many steps of a trial there are for one of the stage. */
+  readonly trialShare: number;
   readonly options: {
     /** Whether what follows starts from the weights that the stage began with, instead of those that it left. */
     readonly restart: boolean;
@@ -25,19 +24,19 @@ interface Undecided {
 export interface Decided<C extends Contender> extends Omit<StageRun, "kind"> {
   readonly nodes: readonly string[];
   /** The best first. */
-  readonly trials: readonly (Omit<C, "assignment"> & Pick<StageRun, "validation">)[];
+  readonly trials: readonly (Omit<C, "assignment" | "margin"> & Pick<StageRun, "validation">)[];
   readonly chosen: C["name"];
 }
 
 /** Ends a stage with the best of some contenders, as `rank` judges them, made from where the trials start. */
 export async function decided<C extends Contender>(
   bench: Workbench,
-  { start, trained, steps, options, watch }: Undecided,
+  { start, trained, steps, trialShare, options, watch }: Undecided,
   contenders: (from: Snapshot) => Promise<readonly C[]>,
 ): Promise<Decided<C>> {
   const from = options.restart ? start : trained.snapshot;
   const tried = await rank(bench, from, await contenders(from), {
-    steps: options.trialSteps ?? Math.ceil(steps * TRIAL_SHARE),
+    steps: options.trialSteps ?? Math.ceil(steps * trialShare),
     peak: options.learningRate.weights / 2,
     watch,
   });
@@ -46,7 +45,7 @@ export async function decided<C extends Contender>(
   return {
     ...(await ended(bench, options, trained, { assignment, snapshot, score }, watch)),
     nodes: bench.graph.nodes.map(({ id }) => id),
-    trials: tried.map(({ contender: { assignment: _, ...own }, score }) => ({
+    trials: tried.map(({ contender: { assignment: _, margin: __, ...own }, score }) => ({
       ...own,
       ...(score && { validation: score }),
     })),

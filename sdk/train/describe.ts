@@ -16,9 +16,13 @@ export function describeRun(run: AnyRun): string {
       `validation: loss ${validation.loss.toFixed(4)}, accuracy ${(100 * validation.accuracy).toFixed(2)} %`,
     );
   }
-  for (const { name, validation: score } of trialsOf(run)) {
+  const trials = trialsOf(run);
+  for (const { name, validation: score } of trials) {
     if (score) lines.push(`tried ${name}: validation loss ${score.loss.toFixed(4)}`);
   }
+  const [kept] = trials;
+  if (kept?.validation && trials.some((other) => other.validation!.loss < kept.validation!.loss))
+    lines.push(`kept ${kept.name}: the other is not better by the margin`);
   lines.push(...run.health.map((finding) => `! ${describeFinding(finding)}`));
   const width = Math.max(...Object.keys(assignment).map((id) => id.length));
   for (const [id, { scheme, bits }] of Object.entries(assignment)) {

@@ -67,7 +67,7 @@ export interface SearchRun extends StageRun {
   readonly theta: Readonly<Record<string, Float32Array>>;
   /** What was searched against the control, clip at every node with the same bits; the best first. */
   readonly trials: readonly { readonly name: "searched" | "control"; readonly validation?: Score }[];
-  /** The name of the trial that was kept: the least validation loss. */
+  /** The name of the trial that was kept: the least validation loss, the margin of what was searched added. */
   readonly chosen: "searched" | "control";
 }
 

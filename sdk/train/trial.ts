@@ -10,6 +10,8 @@ import { validate, type Workbench } from "./workbench.js";
 export interface Contender<N extends string = string> {
   readonly name: N;
   readonly assignment: Assignment;
+  /** The part of its loss by which it must lie below the others, where trials flatter it; 0 where absent. */
+  readonly margin?: number;
 }
 
 /** What a contender gave: where its short fine-tune ended, and how good it was there. No score where it was alone. */
@@ -23,8 +25,8 @@ export interface Tried<C extends Contender> {
 const BATCHES = 20;
 
 /**
- * Compares assignments by a short fine-tune each, all from `start`, and puts the one with the least loss on held-out data
- * first. Moving averages are re-estimated before judging: after so few steps they would decide more than the assignment.
+ * Compares assignments by a short fine-tune each, all from `start`, and puts the one with the least loss on held-out data,
+ * margins added, first. Moving averages are re-estimated before judging: after so few steps they would decide more than the assignment.
  *
  * @param peak the learning rate that the trials start at, best the one at which the stage before them ended
  */
@@ -46,6 +48,8 @@ export async function rank<C extends Contender>(
     const snapshot = await reestimate(engine, graph, trained.snapshot, policy, train, settings);
     tried.push({ contender, snapshot, score: await validate(bench, snapshot, policy, watch) });
   }
-  const [first, ...rest] = tried.sort((a, b) => a.score.loss - b.score.loss);
+  const judged = ({ score, contender: { margin = 0 } }: (typeof tried)[number]): number =>
+    score.loss * (1 + margin);
+  const [first, ...rest] = tried.sort((a, b) => judged(a) - judged(b));
   return [first!, ...rest];
 }
