@@ -247,3 +247,19 @@ test("by option a stage gives its assignment alone: what follows begins with the
   const onwards = await plan.learnPrecision({ steps: 4, roundings: ["gamma 1"] }).run();
   expect(weights(onwards)).not.toEqual(given);
 });
+
+test("what was searched is kept only where it beats clip by the margin, and else the result says so", async () => {
+  // With this seed what was searched is better than clip, by less than the greatest margin.
+  const plan = autoqnn(model, { ...options, seed: 1 });
+  const searchedWith = (margin: number) => plan.searchSchemes({ steps: 4, margin }).run();
+  const lossOf = (run: Awaited<ReturnType<typeof searchedWith>>, name: string): number =>
+    run.trials.find((trial) => trial.name === name)!.validation!.loss;
+  const free = await searchedWith(0);
+  const [searched, control] = [lossOf(free, "searched"), lossOf(free, "control")];
+  expect(free.chosen).toBe(searched <= control ? "searched" : "control");
+  const strict = await searchedWith(1);
+  expect(strict.chosen).toBe(2 * searched <= control ? "searched" : "control");
+  expect(lossOf(strict, "searched")).toBe(searched);
+  const overruled = strict.chosen === "control" && searched < control;
+  expect(/kept control: the other is not better by the margin/.test(String(strict))).toBe(overruled);
+});
