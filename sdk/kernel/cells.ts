@@ -113,9 +113,8 @@ export class Cells {
       text: (name, text) => this.handlers.text(name, text),
       notice: (notice) => {
         if (notice.kind === "started") this.#started = true;
-        else if (notice.kind === "ended") this.#settle(notice);
-        else if (notice.kind !== "ready") this.handlers.notice(notice);
-        // The wait for an earlier one was interrupted.
+        else if (notice.kind !== "ready" && notice.kind !== "ended") this.handlers.notice(notice);
+        // The wait for an earlier one was interrupted, or its end was said before.
         else if (notice.cell === this.#cell) this.#settle(notice);
       },
     };

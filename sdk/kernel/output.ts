@@ -56,6 +56,11 @@ export class Output {
         const text = this.#streams[name].takeText();
         if (text !== "") this.handlers.text(name, text);
       }
+      // Notices come in their order: one that is missing before them was stopped while it was said.
+      const [next = 0] = this.#notices.keys();
+      const lost = Object.values(this.#streams).filter(({ fence }) => fence !== undefined && fence < next);
+      for (const stream of lost) stream.pass(stream.fence!);
+      if (lost.length > 0) continue;
       const fences = Object.values(this.#streams).map((stream) => stream.fence);
       const fence = everything ? fences.find((each) => each !== undefined) : fences[0];
       if (fence === undefined || (!everything && fences[1] !== fence)) return;

@@ -267,6 +267,18 @@ describe("an interrupt", () => {
     expect((await client.run("await new Promise((next) => setTimeout(next, 400))")).stdout).toBe("");
   });
 
+  it("ends a cell also where what was about to say its end is stopped", async () => {
+    const code = `const parent = process as any, send = parent.send.bind(process);
+      let ends = 0;
+      parent.send = (message: any) => {
+        if (message.kind === "ended" && ++ends === 1) while (true);
+        return send(message);
+      };`;
+    const run = await interruptWhileRunning(code);
+    expect(run.reply).toMatchObject({ status: "error", ename: "Interrupted" });
+    expect((await client.run("1 + 1")).result).toBe("2");
+  });
+
   it("lets code clean up, and goes no further", async () => {
     const code =
       "let rounds = 0; try { while (true) { await new Promise((next) => setTimeout(next, 5)); rounds++; } } finally { console.log('cleaned'); }";

@@ -78,17 +78,22 @@ async function execute({ program, ...cell }: Extract<Request, { kind: "run" }>):
   const before = new Map(program.declares.map((name) => [name, scope[name]]));
   const defined = (): string[] =>
     [...before].filter(([name, old]) => scope[name] !== old).map(([name]) => name);
-  try {
-    await run({ ...cell, name: program.name }, async (self) => {
+  await run(
+    { ...cell, name: program.name },
+    async (self) => {
       if (program.usesSdk) await sdk();
       awaited(self, await modules.prepare(program.imports));
       const { value } = await evaluate(program);
       if (value !== undefined) say({ kind: "result", bundle: awaited(self, await show(value)) });
-    });
-    say({ kind: "ended", defined: program.declares });
-  } catch (error) {
-    say({ kind: "ended", defined: defined(), failure: tracebacks.describe(error) });
-  }
+    },
+    (failure) =>
+      say({
+        ...{ kind: "ended", cell: cell.cell },
+        ...(failure
+          ? { defined: defined(), failure: tracebacks.describe(failure.error) }
+          : { defined: program.declares }),
+      }),
+  );
 }
 
 const handlers: { [K in Request["kind"]]: (request: Extract<Request, { kind: K }>) => unknown } = {

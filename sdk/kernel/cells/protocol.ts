@@ -60,6 +60,8 @@ export type Notice = { readonly fence: number } & (
   | { readonly kind: "result"; readonly bundle: MimeBundle }
   | {
       readonly kind: "ended";
+      /** The cell that ended: where saying so was stopped, it is said again. */
+      readonly cell: number;
       /** The names of the cell that now hold what it gave them. */
       readonly defined: readonly string[];
       readonly failure?: Failure;

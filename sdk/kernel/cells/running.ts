@@ -16,7 +16,11 @@ export interface Running {
   deadline: number;
   /** Ends the wait for the cell. */
   abandon(reason: Interrupted): void;
+  abandoned: boolean;
 }
+
+/** Says that a cell has ended: by itself, or with an error. */
+type End = (failure?: { readonly error: unknown }) => void;
 
 /** Why an interrupted cell ended. */
 export class Interrupted extends Error {
@@ -28,6 +32,8 @@ export class Interrupted extends Error {
 }
 
 let current: Running | undefined;
+/** Of the cell whose end was not said yet: what says it may itself be stopped. */
+let untold: End | undefined;
 /** What interrupted a cell that has not begun. */
 let early: number | undefined;
 /** See watcher.mjs. */
@@ -56,14 +62,16 @@ export function awaited<T>(cell: Running | undefined, value: T): T {
   return value;
 }
 
-/** Runs a cell's code as the running cell. Rejects with `Interrupted` where an interrupt ended the wait for it. */
-export async function run<T>(
+/** Runs a cell's code as the running cell, and says how it ended: with `Interrupted` where an interrupt ended the wait for it. */
+export async function run(
   about: Pick<Running, "cell" | "name" | "allowInput">,
-  body: (self: Running) => Promise<T>,
-): Promise<T> {
+  body: (self: Running) => Promise<void>,
+  end: End,
+): Promise<void> {
   const interruptedBefore = early === interruptByte(about.cell);
   early = undefined;
-  if (interruptedBefore) throw new Interrupted();
+  untold = end;
+  if (interruptedBefore) return tell({ error: new Interrupted() });
   Atomics.store(shared, COOPERATES, 0);
   let abandon: (reason: Interrupted) => void = () => undefined;
   const interrupted = new Promise<never>((_, reject) => {
@@ -76,15 +84,24 @@ export async function run<T>(
     interrupts: 0,
     deadline: Number.POSITIVE_INFINITY,
     abandon,
+    abandoned: false,
   };
   current = self;
+  let failure: Parameters<End>[0];
   try {
-    return await Promise.race([body(self), interrupted]);
-  } finally {
-    current = undefined;
-    Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
+    await Promise.race([body(self), interrupted]);
+  } catch (error) {
+    failure = { error };
   }
+  tell(failure);
 }
+
+const tell: End = (failure) => {
+  current = undefined;
+  untold?.(failure);
+  untold = undefined;
+  Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
+};
 
 /** Keeps an interrupt from stopping JavaScript while modules load: half a module would be left. */
 export async function uncut<T>(load: () => Promise<T>): Promise<T> {
@@ -109,9 +126,12 @@ export function hearInterrupts(fd: number): void {
     if (current && (cut || (first && meant))) interrupt(current, cut);
     if (first) Atomics.store(shared, HEARD, number);
     if (first && !meant) early = cell;
-    if (!current) Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
+    if (!current && !untold) Atomics.store(shared, DONE, Atomics.load(shared, HEARD));
+    // It should have been told by now: what was about to do so was stopped.
+    else if (!current || current.abandoned) tell({ error: new Interrupted() });
     else if (Date.now() >= current.deadline) {
       current.stopped = true;
+      current.abandoned = true;
       current.abandon(new Interrupted());
     }
   });
