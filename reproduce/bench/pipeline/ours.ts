@@ -5,7 +5,7 @@ import { type BatchOptions, datasets, tf } from "../../../sdk/index.js";
 import { VERSION } from "../../../sdk/version.js";
 import type { Ran, Ready } from "../speed/protocol.js";
 
-// Our side of the bench: the counterpart of peers/worker.py, with the same commands and answers.
+// Our side of the bench: the counterpart of ../peers/turns.py, with the same commands and answers.
 
 /** What is asked for beside windows of random size and flips. */
 const AUGMENT: Record<string, NonNullable<BatchOptions["augment"]>> = {
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   answer({
     before,
     warmUp: [await pass()],
-    versions: { autoqnn: VERSION, tensorflow: tf.version_core, node: process.versions.node },
+    versions: { autoqnn: VERSION, tfjs: tf.version_core, node: process.versions.node },
   });
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, count] = line.split(" ");

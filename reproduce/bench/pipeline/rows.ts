@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EnvironmentName, pythonOf } from "../speed/environments.js";
+import { type EnvironmentName, PYTHON, pythonOf } from "../speed/environments.js";
 import type { Launch } from "../speed/protocol.js";
 
 /** A line of the table: who makes batches, and what is done beside windows of random size and flips. */
@@ -109,6 +109,6 @@ export async function launchOf(
       ...["--method", method],
       ...Object.entries(task).flatMap(([name, value]) => [`--${name}`, String(value)]),
     ],
-    environment: { ...variables, ...threads, PYTHONDONTWRITEBYTECODE: "1" },
+    environment: { ...variables, ...threads, ...PYTHON },
   };
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { stream } from "../../../sdk/train/random.js";
+import { shuffled } from "../speed/interleave.js";
 import { type Launch, Worker } from "../speed/protocol.js";
 
 /** Seconds of each pass over the folder: of the clock, and of all processors together. */
@@ -93,9 +94,4 @@ function statOf(id: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function shuffled<T>(values: readonly T[], draw: () => number): T[] {
-  const keyed = values.map((value) => ({ value, key: draw() }));
-  return keyed.sort((a, b) => a.key - b.key).map(({ value }) => value);
 }

@@ -16,6 +16,12 @@ export type EnvironmentName = keyof typeof ENVIRONMENTS;
 
 const here = dirname(fileURLToPath(import.meta.url));
 
+/** What every Python worker is started with: it finds its side of the turns, and leaves nothing beside it. */
+export const PYTHON = {
+  PYTHONPATH: join(here, "..", "peers"),
+  PYTHONDONTWRITEBYTECODE: "1",
+} as const;
+
 /**
  * The Python of a peer's environment, which is made first where it is not there yet.
  *

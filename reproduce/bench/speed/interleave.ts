@@ -139,7 +139,8 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[low]! + (at - low) * (sorted[Math.ceil(at)]! - sorted[low]!);
 }
 
-function shuffled<T>(values: readonly T[], draw: () => number): T[] {
+/** The values in an order that `draw` gives. */
+export function shuffled<T>(values: readonly T[], draw: () => number): T[] {
   const keyed = values.map((value) => ({ value, key: draw() }));
   return keyed.sort((a, b) => a.key - b.key).map(({ value }) => value);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EnvironmentName, pythonOf } from "./environments.js";
+import { type EnvironmentName, PYTHON, pythonOf } from "./environments.js";
 import { argumentsOf, type Network } from "./networks.js";
 import type { Launch } from "./protocol.js";
 
@@ -96,6 +96,6 @@ export async function launchOf(
   return {
     command,
     arguments: [...first, "--method", method, ...argumentsOf(network), "--threads", String(threads)],
-    environment: { ...kind.variables(threads), PYTHONDONTWRITEBYTECODE: "1" },
+    environment: { ...kind.variables(threads), ...PYTHON },
   };
 }

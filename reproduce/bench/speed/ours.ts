@@ -9,7 +9,7 @@ import type { Network } from "./networks.js";
 import type { Ran, Ready } from "./protocol.js";
 import { randomBatch, stageOf, stepsOf } from "./stages.js";
 
-// Our side of the bench: the counterpart of peers/worker.py, with the same commands and answers.
+// Our side of the bench: the counterpart of ../peers/turns.py, with the same commands and answers.
 
 const WARM_UP = 6;
 
