@@ -26,11 +26,12 @@ export interface Interrupted {
   readonly goesOn: boolean;
 }
 
-/** Interrupts a cell in a kernel of its own, since some do not come back. */
+/** Interrupts a cell in a kernel of its own, since some do not come back. While our compiler reads the types of the SDK, once
+ * after the start, the end of a cell waits for it. */
 export async function interruptCell(peer: Peer, code: string): Promise<Interrupted> {
   const client = await Client.start(undefined, peer.command);
   try {
-    await client.run("1 + 1");
+    await warmUp(client);
     const begun = client.next((from, { content }) => from === "iopub" && content.text === "begun\n");
     const run = client.run(`console.log("begun"); ${code}`);
     await within(begun);
@@ -108,6 +109,6 @@ export async function warmUp(client: Client): Promise<void> {
 export const afterFailure = (): Promise<void> => setTimeout(500);
 
 /** The value, or undefined where it does not come within the limit. */
-async function within<T>(value: Promise<T>): Promise<T | undefined> {
+export async function within<T>(value: Promise<T>): Promise<T | undefined> {
   return Promise.race([value, setTimeout(LIMIT, undefined, { ref: false })]);
 }
