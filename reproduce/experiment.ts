@@ -52,7 +52,7 @@ export interface Chosen {
   readonly elements: number;
 }
 
-/** Seconds that a stage took, and milliseconds of a middling step of it. */
+/** Seconds that a stage took, and milliseconds of a step of it on average. */
 export interface TimedStage {
   readonly name: string;
   readonly seconds: number;

@@ -6,9 +6,9 @@ import { autoqnn, models, tf } from "../../../sdk/index.js";
 
 /**
  * Edges of images at which the applications are stepped: as small as each takes. At 32, EfficientNet's last channels are one
- * value per image, which is where batch normalization multiplies gradients by up to 1 / sqrt(epsilon), here 32, 49 times. In
- * floating point they are finite (a length of 6e7 at the first kernel, by Keras as well); with powers of two among the
- * candidates of inputs they overflow, with 8 images as with 2; with the others they do not.
+ * value per image, and its gradients grow towards the input, probably by its 49 batch normalizations, each of which may
+ * multiply them by up to 1 / sqrt(epsilon), here 32. Keras's own have a length of 6e7 at the first kernel, with 2 images; in a
+ * search at two bits they overflowed where powers of two were among the candidates of inputs, and not in the sets without.
  */
 export const EDGES: Readonly<Record<string, number>> = {
   ConvNeXtTiny: 32,
