@@ -5,14 +5,12 @@ import { NAMES } from "./methods/names.js";
 import { LEARNING, TRIAL } from "./methods/precision.js";
 
 /**
- * Steps in floating point and of a search as they were measured, in one run each, on one NVIDIA H100 that other processes
- * used at the same time, without XLA: ResNet20 on 32x32 and ResNet18 on 224x224. Nothing was measured that is not here.
+ * Steps as they were measured without XLA: of ResNet20 on 32x32 on one NVIDIA H200 (bench/results/speed/gpu.json), of ResNet18
+ * on 224x224 in one run on an H100 that other processes used at the same time. Nothing was measured that is not here.
  */
 export const MEASURED = {
-  small: { network: "resnet20", batchSize: 128, floating: 17.8, search: 94 },
+  small: { network: "resnet20", batchSize: 128, floating: 16.2, oneScheme: 84.5, search: 87.3 },
   large: { network: "resnet18", batchSize: 64, floating: 21.1 },
-  /** ResNet8 with one scheme at every node beside floating point, both compiled by XLA. */
-  oneScheme: { network: "resnet8", floating: 2.7, quantized: 4.7 },
 } as const;
 
 /** Multiply-accumulates of one image, by which times are carried over from the network of the same size of image. */
@@ -23,7 +21,7 @@ const OPERATIONS = {
 
 /** What a step costs beside one in floating point: with a quantizer of one scheme at each node, and with all candidates. */
 const FACTORS = {
-  oneScheme: MEASURED.oneScheme.quantized / MEASURED.oneScheme.floating,
+  oneScheme: MEASURED.small.oneScheme / MEASURED.small.floating,
   search: MEASURED.small.search / MEASURED.small.floating,
 } as const;
 

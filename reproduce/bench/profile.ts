@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { openAddon } from "../../sdk/engine/native/addon.js";
+import { device } from "../../sdk/engine/native/place.mjs";
 import { engine } from "../../sdk/index.js";
 import { Stepper } from "../../sdk/train/stepper.js";
-import { NETWORKS, title } from "./speed/networks.js";
+import { NETWORKS as BY_DEVICE, title } from "./speed/networks.js";
 import { randomBatch, stageOf, stepsOf } from "./speed/stages.js";
 
 const HELP = `Where the time of a training step goes, by type of TensorFlow operation.
@@ -22,6 +23,8 @@ const { values: options } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
+
+const NETWORKS = BY_DEVICE[device() ?? "cpu"];
 
 /** Of an operation's name in TensorFlow's profile, "node:Type" and perhaps "#attributes#"; its own parts have "::". */
 const TYPE = /(?<!:):([A-Za-z_0-9]+)(?:#|$)/;

@@ -47,7 +47,7 @@ export class Stepper {
     this.phases = stage.phases.map(({ updates }, index) => {
       const groups = updates.map((update) => groupOf(stage, update));
       const compile = (name: string, body: (inputs: TensorMap) => TensorMap): Step =>
-        stage.engine.compile(`${stage.name}/${name}`, body, { mixed: true });
+        stage.engine.compile(`${stage.name}/${name}`, body, { training: true });
       return {
         updates,
         step: compile(`${index}`, compiled.update(groups)),

@@ -64,6 +64,7 @@ test("figures follow from the timings, and a peer that was not run leaves its ow
   const machine = { processor: "P", cores: 2, memory: 8e9, system: "Linux", load: 0.5, stolen: 0.01 };
   const results = {
     date: "2026-01-01T00:00:00Z",
+    device: "cpu" as const,
     machine,
     turns: TURNS,
     networks: { resnet20: outcomes },
@@ -97,7 +98,7 @@ test("the spaces of the curve have as many candidates as they say, at weights an
 });
 
 test("the networks are the published ones", () => {
-  const parameters = NETWORKS.map((network) => [network.id, build(network).countParams()]);
+  const parameters = NETWORKS.cpu.map((network) => [network.id, build(network).countParams()]);
   // What is trained, and the moving mean and variance of 784 and 4,800 normalised channels.
   expect(Object.fromEntries(parameters)).toEqual({
     resnet20: 272_474 + 2 * 784,
@@ -115,11 +116,12 @@ test("our worker is timed in turns; a worker that dies says why and stops nobody
   };
   const outcomes = await interleave(
     [
-      { id: "qss", launch: () => launchOf(method, small(8, 2), 1, () => {}) },
+      { id: "qss", launch: () => launchOf(method, small(8, 2), { device: "cpu", threads: 1 }, () => {}) },
       { id: "dying", launch: async () => dying },
       { id: "unmade", launch: () => Promise.reject(new Error("no Python")) },
     ],
     TURNS,
+    "cpu",
     (line) => lines.push(line),
   );
   const qss = outcomes.qss as Timing;

@@ -32,7 +32,7 @@ function body({ x, filter, weights }: TensorMap): TensorMap {
 }
 
 async function run(mixed: boolean): Promise<Record<string, Float32Array>> {
-  const step = engine.compile("step", body, { mixed });
+  const step = engine.compile("step", body, { training: mixed });
   const outputs = await step.run(inputs);
   step.dispose();
   const arrays = Object.entries(outputs).map(([key, t]) => [key, t.dataSync() as Float32Array] as const);

@@ -1,5 +1,5 @@
 import { stream } from "../../../sdk/train/random.js";
-import { availableMemory } from "./machine.js";
+import { availableMemory, type Device, deviceMemory } from "./machine.js";
 import { type Launch, type Ready, Worker } from "./protocol.js";
 
 /** One worker to be timed. */
@@ -21,6 +21,8 @@ export interface Timing {
   /** Resident memory before the first step, and at most. */
   readonly before: number;
   readonly peak: number;
+  /** Memory of the graphics processor that the process held at most. */
+  readonly device?: number;
   readonly javascript?: number;
   readonly candidates?: number;
   readonly versions: Readonly<Record<string, string>>;
@@ -38,7 +40,7 @@ export interface Turns {
 }
 
 type Started = { readonly worker: Worker; readonly ready: Ready };
-type Raw = { readonly rounds: number[][]; peak: number; readonly javascript: number[] };
+type Raw = { readonly rounds: number[][]; peak: number; device?: number; readonly javascript: number[] };
 
 /**
  * Times workers against each other: all are started and warmed up, one after the other; then each has its turn in every
@@ -48,6 +50,7 @@ type Raw = { readonly rounds: number[][]; peak: number; readonly javascript: num
 export async function interleave(
   jobs: readonly Job[],
   turns: Turns,
+  device: Device,
   say: (line: string) => void,
 ): Promise<Record<string, Outcome>> {
   const started = new Map<string, Started>();
@@ -78,6 +81,8 @@ export async function interleave(
           const { steps, peak, javascript } = await worker.run(countOf(turns, ready.warmUp));
           raw[id]!.rounds.push([...steps]);
           raw[id]!.peak = peak;
+          const held = device === "gpu" ? deviceMemory(worker.pid) : undefined;
+          if (held !== undefined) raw[id]!.device = Math.max(held, raw[id]!.device ?? 0);
           if (javascript !== undefined) raw[id]!.javascript.push(javascript);
         } catch (error) {
           fail(id, error);
@@ -95,7 +100,7 @@ export async function interleave(
   return outcomes;
 }
 
-function timing(ready: Started["ready"], { rounds, peak, javascript }: Raw): Timing {
+function timing(ready: Started["ready"], { rounds, peak, device, javascript }: Raw): Timing {
   const steps = rounds.flat();
   const median = quantile(steps, 0.5);
   return {
@@ -107,6 +112,7 @@ function timing(ready: Started["ready"], { rounds, peak, javascript }: Raw): Tim
     compile: ready.warmUp.reduce((sum, value) => sum + Math.max(0, value - quantile(ready.warmUp, 0.5)), 0),
     before: ready.before,
     peak,
+    ...(device !== undefined && { device }),
     ...(javascript.length > 0 && { javascript: quantile(javascript, 0.5) }),
     ...(ready.candidates !== undefined && { candidates: ready.candidates }),
     versions: ready.versions,

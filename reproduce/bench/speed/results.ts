@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { asMarkdown, type Table, table } from "../../../sdk/table.js";
 import type { Outcome, Timing, Turns } from "./interleave.js";
-import type { Machine } from "./machine.js";
+import type { Device, Machine } from "./machine.js";
 import { METHODS } from "./methods.js";
 import { NETWORKS, title } from "./networks.js";
 import { reached, TARGETS, type Target, verdict } from "./targets.js";
@@ -10,6 +10,7 @@ import { reached, TARGETS, type Target, verdict } from "./targets.js";
 /** What one run of the table measured: outcomes by network and method. */
 export interface Results {
   readonly date: string;
+  readonly device: Device;
   readonly machine: Machine;
   readonly turns: Turns;
   readonly networks: Readonly<Record<string, Readonly<Record<string, Outcome>>>>;
@@ -39,7 +40,7 @@ const MEGABYTE = 1e6;
 
 /** One table a network: every method's step against our FP32. */
 export function timeTable(outcomes: Readonly<Record<string, Outcome>>): Table {
-  const base = measured(outcomes.fp32)?.median;
+  const base = (measured(outcomes.fp32) ?? measured(outcomes["fp32-plain"]))?.median;
   const rows = METHODS.flatMap((method) => {
     const outcome = outcomes[method.id];
     return outcome ? [{ ...method, outcome, timing: measured(outcome) }] : [];
@@ -82,6 +83,12 @@ export function timeTable(outcomes: Readonly<Record<string, Outcome>>): Table {
       value: ({ timing }) => timing && timing.peak / MEGABYTE,
     },
     {
+      title: "GPU memory",
+      unit: "MB",
+      digits: 0,
+      value: ({ timing }) => timing?.device && timing.device / MEGABYTE,
+    },
+    {
       title: "JavaScript",
       unit: "%",
       digits: 1,
@@ -90,9 +97,9 @@ export function timeTable(outcomes: Readonly<Record<string, Outcome>>): Table {
   ]);
 }
 
-/** Every target with what each network reached. */
+/** Every target with what each network reached; targets are of processors. */
 export function targetTable(results: Results): Table {
-  const networks = NETWORKS.filter(({ id }) => results.networks[id]);
+  const networks = NETWORKS[results.device].filter(({ id }) => results.networks[id]);
   const shown = ({ unit }: Target, value: number): string =>
     unit === "x" ? value.toFixed(2) : `${value.toFixed(1)} ${unit}`;
   return table(TARGETS, [
@@ -119,9 +126,9 @@ const WORDS = {
 
 /** What the numbers come from, a sentence each. */
 export function notes({ machine, turns, date }: Pick<Results, "machine" | "turns" | "date">): string[] {
-  const { processor, cores, memory, system, load, stolen } = machine;
+  const { gpu, processor, cores, memory, system, load, stolen } = machine;
   return [
-    `${processor}, ${cores} cores, ${(memory / 1e9).toFixed(0)} GB, ${system}; ${date.slice(0, 10)}. Every worker has ${cores} threads. Load in the minute before: ${load.toFixed(2)}; taken by other machines on the host during the run: ${(100 * stolen).toFixed(1)} %.`,
+    `${gpu ? `${gpu}; ` : ""}${processor}, ${cores} cores, ${(memory / 1e9).toFixed(0)} GB, ${system}; ${date.slice(0, 10)}. Every worker has ${cores} threads. Load in the minute before: ${load.toFixed(2)}; taken by other machines on the host during the run: ${(100 * stolen).toFixed(1)} %.`,
     `Median over all steps of ${turns.rounds} rounds; in each round every method has a turn of up to ${turns.steps} steps or ${turns.seconds} s, in an order drawn anew.`,
     "compile: what the first steps took beyond the others; memory: resident memory that the steps add to the process, at most, tracing and compiling included; JavaScript: share of a step in which the event loop is busy.",
   ];
@@ -129,11 +136,10 @@ export function notes({ machine, turns, date }: Pick<Results, "machine" | "turns
 
 /** Everything as Markdown. */
 export function text(results: Results): string {
-  const tables = NETWORKS.flatMap((network) => {
+  const tables = NETWORKS[results.device].flatMap((network) => {
     const outcomes = results.networks[network.id];
     return outcomes ? [`### ${title(network)}\n\n${asMarkdown(timeTable(outcomes))}`] : [];
   });
-  return [notes(results).join("\n"), ...tables, `### Figures\n\n${asMarkdown(targetTable(results))}`].join(
-    "\n\n",
-  );
+  const targets = results.device === "cpu" ? [`### Figures\n\n${asMarkdown(targetTable(results))}`] : [];
+  return [notes(results).join("\n"), ...tables, ...targets].join("\n\n");
 }

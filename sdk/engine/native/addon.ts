@@ -142,8 +142,8 @@ export function threads(): number {
 }
 
 /**
- * Whether steps are compiled by XLA: AUTOQNN_XLA, or on a GPU. There it fuses the expressions that stand for our kernels;
- * on a processor the kernels are quicker.
+ * Whether steps of training are compiled by XLA: AUTOQNN_XLA, or on a GPU. There it fuses the expressions that stand for our
+ * kernels; on a processor the kernels are quicker. What runs less often never pays for the tens of seconds that it takes.
  */
 export function xla(gpu: boolean): boolean {
   const asked = process.env.AUTOQNN_XLA || (gpu ? "1" : "0");

@@ -103,7 +103,7 @@ export class NativeBackend extends NodeJSKernelBackend {
   readonly expressions: boolean;
   readonly functions: Functions;
 
-  /** @param xla whether steps are compiled by XLA */
+  /** @param xla whether steps of training are compiled by XLA */
   constructor(
     readonly addon: Addon,
     readonly xla: boolean,

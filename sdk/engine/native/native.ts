@@ -16,7 +16,7 @@ import { nativeBatches } from "./batches.js";
 import { registerGather } from "./gather.js";
 import { mixedPrecision } from "./precision.js";
 import { NativeState } from "./state.js";
-import { Trace } from "./trace.js";
+import { Trace, type TraceOptions } from "./trace.js";
 import { type Traced, traceBody } from "./traced.js";
 
 /** The target of an output that takes nothing's place. */
@@ -33,7 +33,7 @@ class NativeStep implements Step {
     private readonly backend: NativeBackend,
     private readonly name: string,
     private readonly body: (inputs: TensorMap) => TensorMap,
-    private readonly narrow: boolean,
+    private readonly options: Pick<TraceOptions, "xla" | "narrow">,
   ) {}
 
   get traced(): Step["traced"] {
@@ -92,8 +92,8 @@ class NativeStep implements Step {
     if (known !== undefined) return known;
     const started = performance.now();
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
-    const { addon, xla, expressions, functions } = this.backend;
-    const options = { xla, narrow: this.narrow, gates: !expressions, graph: functions.graph() };
+    const { addon, expressions, functions } = this.backend;
+    const options = { ...this.options, gates: !expressions, graph: functions.graph() };
     const trace = new Trace(addon, this.name, options);
     const specs = state?.specs ?? [];
     const traced = traceBody(this.backend, trace, [...specs, ...inputs], this.body, (outputs) => {
@@ -130,7 +130,8 @@ export async function nativeEngine(): Promise<Engine> {
   return {
     name: "native",
     device: backend.addon.isUsingGpuDevice() ? "gpu" : "cpu",
-    compile: (name, body, { mixed = false } = {}) => new NativeStep(backend, name, body, mixed && narrow),
+    compile: (name, body, { training = false } = {}) =>
+      new NativeStep(backend, name, body, { xla: training && backend.xla, narrow: training && narrow }),
     state: (tensors) => NativeState.of(backend, tensors),
     batches: (name, pipeline) => nativeBatches(backend, name, pipeline),
   };

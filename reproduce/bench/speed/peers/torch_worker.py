@@ -23,9 +23,13 @@ def training(network: Network, model: nn.Module) -> Training:
     """Adam on one batch, in the layout that PyTorch's performance guide recommends for convolutions."""
     torch.set_num_threads(network.threads)
     torch.manual_seed(0)
-    model = model.to(memory_format=torch.channels_last).train()
-    x = torch.rand(network.batch, 3, network.image, network.image).to(memory_format=torch.channels_last)
-    y = torch.randint(network.classes, (network.batch,))
+    if network.device == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    on = partial(torch.Tensor.to, device=network.device)
+    model = model.to(device=network.device, memory_format=torch.channels_last).train()
+    x = on(torch.rand(network.batch, 3, network.image, network.image), memory_format=torch.channels_last)
+    y = on(torch.randint(network.classes, (network.batch,)))
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
 
     def step() -> float:

@@ -15,6 +15,7 @@ class Network(NamedTuple):
     image: int
     classes: int
     threads: int
+    device: str
 
 
 serve = partial(turns.serve, Network, warm_up=6, uncounted=1)
