@@ -33,6 +33,8 @@ export interface Outcome extends Request {
   readonly nodes?: readonly Chosen[];
   /** Bytes of weights and of the most activations that are live at once, for one image. */
   readonly memoryBytes?: number;
+  /** It went on from a checkpoint: its seconds are those of its last part. */
+  readonly resumed?: boolean;
   /** Wall-clock seconds from the floating-point network to the outcome, evaluation included. */
   readonly seconds: number;
   /** Seconds of all cores together for the same, where no GPU computes: what else the machine does changes them little. */

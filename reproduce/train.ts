@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { engine, pretrain, score, type tf } from "../sdk/index.js";
@@ -46,12 +47,14 @@ export async function train(setting: Setting, job: Job): Promise<Outcome> {
     ...(recipe && { recipe }),
     watch: { checkpoint: checkpointOf(setting, job) },
   };
+  const resumed = existsSync(checkpointOf(setting, job));
   const [begun, used, { device }] = [performance.now(), process.cpuUsage(), await engine()];
   const method = job.method === FLOATING ? undefined : methodOf(job.method);
   const measured = method ? await method.run(model, protocol) : await furtherInFloatingPoint(model, protocol);
   return {
     ...job,
     ...{ steps, ...measured },
+    ...(resumed && { resumed }),
     seconds: (performance.now() - begun) / 1000,
     ...(device === "cpu" && { processorSeconds: secondsOf(process.cpuUsage(used)) }),
   };

@@ -56,7 +56,7 @@ export const cost: Experiment = {
       ]),
       notes: [
         ...networks.flatMap(({ network, groups }) => notesOf(network, groups)),
-        "Time is that of all cores together, or that of the clock on the wall where a GPU computes; it holds what is computed once (calibration, tracing, evaluation). Stage by stage it is that of the clock, with what else the machine did. Ratios are of the same seed.",
+        "Time is that of all cores together, or that of the clock on the wall where a GPU computes; it holds what is computed once (calibration, tracing, evaluation). Stage by stage it is that of the clock, with what else the machine did. Ratios are of the same seed. What was stopped and went on is not among them.",
         memoryNote(networks.flatMap(({ groups }) => groups)),
         ...missingNote(cost.requests(scale), found),
       ],
@@ -75,7 +75,8 @@ export const cost: Experiment = {
   },
 };
 
-const seconds = (outcome: Outcome): number => outcome.processorSeconds ?? outcome.seconds;
+const seconds = ({ processorSeconds, seconds, resumed }: Outcome): number | undefined =>
+  resumed ? undefined : (processorSeconds ?? seconds);
 const peak = ({ peakMegabytes }: Outcome): number | undefined => peakMegabytes;
 
 /** A number of a group's outcomes relative to that of the reference with the same seed. */
@@ -127,7 +128,9 @@ function stagesOf(scale: Extent, network: string, found: Found) {
   ): Column<(typeof rows)[number]> => ({
     ...shape,
     value: ({ group, name }) =>
-      mean(shape, ({ stages = [] }) => stages.filter((own) => own.name === name).map(value)[0]).value(group),
+      mean(shape, ({ stages = [], resumed }) =>
+        resumed ? undefined : stages.filter((own) => own.name === name).map(value)[0],
+      ).value(group),
   });
   return [
     {

@@ -22,10 +22,10 @@ export async function runCell(
   if (ready.kind === "interrupted" || interrupt.aborted) return { ok: false, failure: INTERRUPTED };
   const ending = ready.kind === "died" ? ready : await cells.run(compiled.program, allowInput);
   if (ending.kind === "died") {
-    await compiler.call("reset");
+    compiler.tell("reset");
     return { ok: false, failure: failure("KernelProcessEnded", ended(ending.how)) };
   }
-  await compiler.call("commit", ending.defined);
+  compiler.tell("commit", ending.defined);
   return ending.failure ? { ok: false, failure: ending.failure } : { ok: true };
 }
 

@@ -23,6 +23,8 @@ export class Compiler {
   readonly #waiting = new Map<number, Waiting>();
   #process: ChildProcess | undefined;
   #calls = 0;
+  /** What became of a method that was told, where that is an error that no call has met yet. */
+  #trouble: unknown;
 
   constructor() {
     this.#start();
@@ -30,11 +32,26 @@ export class Compiler {
 
   /** Calls one of the compiler's methods. */
   call<M extends keyof Methods>(method: M, ...args: Parameters<Methods[M]>): Promise<ReturnType<Methods[M]>> {
+    if (this.#trouble !== undefined) {
+      const trouble = this.#trouble;
+      this.#trouble = undefined;
+      return Promise.reject(trouble);
+    }
     const child = this.#process ?? this.#start();
     const id = ++this.#calls;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       child.send({ id, method, args });
+    });
+  }
+
+  /**
+   * Calls a method before all later calls, without waiting for it: they are answered one after the other, and the compiler may
+   * be reading types for a second. Should it fail, the next call fails with that.
+   */
+  tell<M extends keyof Methods>(method: M, ...args: Parameters<Methods[M]>): void {
+    this.call(method, ...args).catch((error: unknown) => {
+      this.#trouble = error;
     });
   }
 

@@ -205,6 +205,18 @@ test("costs are relative to the same seed", () => {
   expect(notes.join("\n")).toContain(`${NAMES.chain} takes 1.50 ± 0.00 times as long`);
 });
 
+test("the time of a network that went on from a checkpoint is not counted", () => {
+  const found = foundOf(cost, SCALE, ({ seed }) => ({
+    ...(seed === 0 && { resumed: true }),
+    seconds: seed === 0 ? 1 : 10,
+    stages: [{ name: "tune", seconds: seed === 0 ? 1 : 8 }],
+  }));
+  const { tables } = cost.render(SCALE, found);
+  expect(rowOf(tables[0]!.table, NAMES.chain)["time (s)"]).toBe(10);
+  expect(rowOf(tables[0]!.table, NAMES.chain)["time / floating point"]).toBe(1);
+  expect(rowOf(tables[1]!.table, NAMES.chain, "tune")["time (s)"]).toBe(8);
+});
+
 test("shows no memory where it is not the network's own, and says why", () => {
   const found = (peakMegabytes?: number) =>
     cost.render(
