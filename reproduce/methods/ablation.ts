@@ -17,7 +17,11 @@ function search(name: string, changed: (protocol: Protocol) => SearchSchemesOpti
       const { bits, steps, learningRate, watch } = protocol;
       const searching = share(SEARCHING, protocol);
       return autoqnn(model, planOptions(protocol))
-        .searchSchemes({ bits, steps: searching, control: false, ...watch, ...changed(protocol) })
+        .searchSchemes({
+          ...{ bits, steps: searching, learningRate: { weights: learningRate }, control: false },
+          ...watch,
+          ...changed(protocol),
+        })
         .fineTune({ steps: steps - searching, learningRate, ...watch });
     }),
   };

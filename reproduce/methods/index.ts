@@ -89,9 +89,13 @@ export const METHODS: readonly Method[] = [
       const [learning, learnTrial] = [share(LEARNING, protocol), share(TRIAL, protocol)];
       const rest = Math.max(1, steps - searching - searchTrial - learning - learnTrial);
       return autoqnn(model, planOptions(protocol))
-        .searchSchemes({ bits, steps: searching, trialSteps: searchTrial, ...watch })
+        .searchSchemes({
+          ...{ bits, steps: searching, trialSteps: searchTrial, learningRate: { weights: learningRate } },
+          ...watch,
+        })
         .learnPrecision({
-          ...{ steps: learning, trialSteps: learnTrial, budget: { averageBits: bits }, ...watch },
+          ...{ steps: learning, trialSteps: learnTrial, learningRate: { weights: learningRate } },
+          ...{ budget: { averageBits: bits }, ...watch },
         })
         .fineTune({ steps: rest, learningRate, ...watch });
     }),
@@ -115,7 +119,8 @@ export const METHODS: readonly Method[] = [
       const learning = share(SEARCHING_OF_OTHERS, protocol);
       return autoqnn(model, planOptions(protocol))
         .learnPrecision({
-          ...{ steps: learning, budget: { averageBits: bits }, roundings: ["gamma 1"], ...watch },
+          ...{ steps: learning, budget: { averageBits: bits }, roundings: ["gamma 1"] },
+          ...{ learningRate: { weights: learningRate }, ...watch },
         })
         .fineTune({ steps: steps - learning, learningRate, ...watch });
     }),
@@ -131,7 +136,7 @@ export const METHODS: readonly Method[] = [
       return autoqnn(model, planOptions(protocol))
         .searchSchemes({
           ...{ steps: searching, candidates: ["clip"], bits: widths, budget: { averageBits: bits } },
-          ...{ control: false, ...watch },
+          ...{ learningRate: { weights: learningRate }, control: false, ...watch },
         })
         .fineTune({ steps: steps - searching, learningRate, ...watch });
     }),

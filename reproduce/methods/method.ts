@@ -12,7 +12,7 @@ export interface Protocol {
   readonly bits: number;
   /** Steps in all, those of searches and of the trial that was kept included. */
   readonly steps: number;
-  /** Of the fine-tune; searches keep their defaults. */
+  /** Of the weights, in every stage. */
   readonly learningRate: number;
   readonly batchSize?: number;
   readonly recipe?: RecipeOptions;

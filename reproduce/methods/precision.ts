@@ -24,7 +24,7 @@ type Budget = NonNullable<LearnPrecisionOptions["budget"]>;
 function learn(
   name: string,
   budget: (model: tf.LayersModel, protocol: Protocol) => Budget,
-  { part = LEARNING, ...options }: LearnPrecisionOptions & { part?: number } = {},
+  { part = LEARNING, learningRate: own, ...options }: LearnPrecisionOptions & { part?: number } = {},
 ): Method {
   return {
     name,
@@ -34,7 +34,8 @@ function learn(
       const [learning, trialSteps] = [share(part, protocol), share(TRIAL, protocol)];
       return autoqnn(model, planOptions(protocol))
         .learnPrecision({
-          ...{ steps: learning, trialSteps, budget: budget(model, protocol), ...options, ...watch },
+          ...{ steps: learning, trialSteps, budget: budget(model, protocol) },
+          ...{ learningRate: { weights: learningRate, ...own }, ...options, ...watch },
         })
         .fineTune({ steps: steps - learning - trialSteps, learningRate, ...watch });
     }),
