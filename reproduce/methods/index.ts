@@ -1,4 +1,4 @@
-import { type AutoqnnOptions, autoqnn, type SchemeName } from "../../sdk/index.js";
+import { autoqnn, type SchemeName } from "../../sdk/index.js";
 import { BASELINES } from "../baselines/index.js";
 import type { Baseline } from "../baselines/rule.js";
 import { trainBaseline } from "../baselines/train.js";
@@ -14,17 +14,14 @@ const SEARCH_TRIAL = 0.08;
 /** The part that methods of others take which search by gradient. */
 const SEARCHING_OF_OTHERS = 0.2;
 
-/** A method of the literature; the first and the last layer at 8 bits where asked. A rule that allots bits is not as its paper has it. */
-function published(baseline: Baseline, firstLast?: 8): Method {
-  const family = baseline.allocate ? baseline.name : `${baseline.name} (as published)`;
+/** A method of the literature. A rule that allots bits is not as its paper has it. */
+function published(baseline: Baseline): Method {
+  const name = baseline.allocate ? baseline.name : `${baseline.name} (as published)`;
   return {
-    name: firstLast ? `${family}, first and last layer 8 bits` : family,
-    family,
+    name,
+    family: name,
     run: async (model, { watch, ...protocol }) => {
-      const run = await trainBaseline(model, baseline, {
-        ...{ ...protocol, ...watch },
-        ...(firstLast && { firstLast }),
-      });
+      const run = await trainBaseline(model, baseline, { ...protocol, ...watch });
       const { validation, test, bytes, averageBits, history } = run;
       const { seconds, steps } = history;
       return {
@@ -38,23 +35,16 @@ function published(baseline: Baseline, firstLast?: 8): Method {
 /** Bitwidths of the schemes that have no other. */
 const OWN_BITS: Partial<Record<SchemeName, number>> = { binary: 1, ternary: 2, quaternary: 2 };
 
-/** Every node the same scheme for weights and one for inputs, no search and no learned scale. */
-function uniform(
-  name: string,
-  weights: SchemeName,
-  inputs: SchemeName,
-  activations: NonNullable<AutoqnnOptions["activations"]>,
-): Method {
+/** One scheme for the weights of every node and clip for its input, no search and no learned scale. */
+function uniform(scheme: SchemeName): Method {
   return {
-    name,
-    family: `uniform, ${activations}`,
+    name: single(scheme),
+    family: "uniform",
     run: planned((model, protocol) => {
       const { bits, steps, learningRate, watch } = protocol;
-      const at = (scheme: SchemeName) => ({ scheme, bits: OWN_BITS[scheme] ?? bits });
       return autoqnn(model, {
         ...planOptions(protocol),
-        activations,
-        pin: { "*": at(weights), "*/input*": at(inputs) },
+        pin: { "*": { scheme, bits: OWN_BITS[scheme] ?? bits }, "*/input*": { scheme: "clip", bits } },
       }).fineTune({ steps, learningRate, scales: false, ...watch });
     }),
   };
@@ -63,21 +53,9 @@ function uniform(
 /** The schemes of any bitwidth, and those that have one. */
 export const SCALING: readonly SchemeName[] = ["clip", "fixed", "zoom", "pot", "residual"];
 export const SINGLE: readonly SchemeName[] = [...SCALING, "ternary", "quaternary", "binary"];
-/** Those whose paper gives them to inputs with signs. */
-const SIGNED: readonly SchemeName[] = ["clip", "ternary", "fixed", "zoom", "pot", "residual"];
 
 /** Every way from a floating-point network to a quantized one that is compared. The first of a family sets its learning rate. */
 export const METHODS: readonly Method[] = [
-  {
-    name: "LSQ",
-    family: "LSQ",
-    run: planned((model, protocol) => {
-      const { bits, steps, learningRate, watch } = protocol;
-      return autoqnn(model, { ...planOptions(protocol), pin: { "*": { scheme: "lsq", bits } } }).fineTune({
-        ...{ steps, learningRate, ...watch },
-      });
-    }),
-  },
   SEARCH,
   LEARN,
   {
@@ -141,10 +119,8 @@ export const METHODS: readonly Method[] = [
         .fineTune({ steps: steps - searching, learningRate, ...watch });
     }),
   },
-  ...BASELINES.map((baseline) => published(baseline)),
-  published(BASELINES.find(({ name }) => name === "LSQ")!, 8),
-  ...SIGNED.map((scheme) => uniform(`${scheme}, signed`, scheme, scheme, "reference")),
-  ...SINGLE.map((scheme) => uniform(single(scheme), scheme, "clip", "range-aware")),
+  ...BASELINES.map(published),
+  ...SINGLE.map(uniform),
   ...ABLATIONS,
   ...PRECISION,
 ];

@@ -14,7 +14,6 @@ export const NAMES = {
   pact: "PACT (as published)",
   lqNets: "LQ-Nets (as published)",
   lsq: "LSQ (as published)",
-  lsqEnds: "LSQ (as published), first and last layer 8 bits",
   apot: "APoT (as published)",
   hawq: "HAWQ + LSQ",
   n2uq: "N2UQ (as published)",
