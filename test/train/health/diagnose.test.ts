@@ -61,7 +61,7 @@ describe("a fault that is planted is found", () => {
         roundings,
         bits: [1, 3],
         start: 2.5,
-        learningRate: { bits: 0.05 },
+        learningRate: { weights: 3e-3, bits: 0.05 },
       })
       .run();
     const stuck = health.filter(({ kind }) => kind === "stuck");
