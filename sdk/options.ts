@@ -120,7 +120,7 @@ export const SearchOptions = z.strictObject({
   budget: budget.optional(),
   update: z.enum(["together", "turns"]).default("together"),
   temperature: z.tuple([rate, rate]).default([2, 0.2]),
-  learningRate: z.strictObject({ weights: rate.default(1e-2), theta: rate.default(0.02) }).prefault({}),
+  learningRate: z.strictObject({ weights: rate.default(3e-3), theta: rate.default(0.02) }).prefault({}),
   control: z.boolean().default(true),
   margin: z.number().min(0).max(1).default(0.05),
   trialSteps: count.optional(),
@@ -138,7 +138,7 @@ export const LearnOptions = z.strictObject({
     .array(z.enum(["control", "gamma 1", "gamma 2", "sensitivity"]))
     .min(1)
     .default(["control", "gamma 1", "gamma 2"]),
-  learningRate: z.strictObject({ weights: rate.default(1e-2), bits: rate.default(0.01) }).prefault({}),
+  learningRate: z.strictObject({ weights: rate.default(3e-3), bits: rate.default(0.01) }).prefault({}),
 });
 
 /** Whether each number is less than the one before it. */
