@@ -26,8 +26,7 @@ export interface Interrupted {
   readonly goesOn: boolean;
 }
 
-/** Interrupts a cell in a kernel of its own, since some do not come back. While our compiler reads the types of the SDK, once
- * after the start, the end of a cell waits for it. */
+/** Interrupts a cell in a kernel of its own, warmed up, since some do not come back. */
 export async function interruptCell(peer: Peer, code: string): Promise<Interrupted> {
   const client = await Client.start(undefined, peer.command);
   try {
