@@ -37,12 +37,7 @@ export class Compiler {
       this.#trouble = undefined;
       return Promise.reject(trouble);
     }
-    const child = this.#process ?? this.#start();
-    const id = ++this.#calls;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      child.send({ id, method, args });
-    });
+    return this.#send(method, args);
   }
 
   /**
@@ -50,13 +45,22 @@ export class Compiler {
    * be reading types for a second. Should it fail, the next call fails with that.
    */
   tell<M extends keyof Methods>(method: M, ...args: Parameters<Methods[M]>): void {
-    this.call(method, ...args).catch((error: unknown) => {
+    this.#send(method, args).catch((error: unknown) => {
       this.#trouble = error;
     });
   }
 
   stop(): void {
     this.#process?.kill("SIGKILL");
+  }
+
+  #send<M extends keyof Methods>(method: M, args: Parameters<Methods[M]>): Promise<ReturnType<Methods[M]>> {
+    const child = this.#process ?? this.#start();
+    const id = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      child.send({ id, method, args });
+    });
   }
 
   #start(): ChildProcess {
