@@ -11,8 +11,12 @@ export interface Allocation {
   readonly bits: Readonly<Record<string, number>>;
   /** The sum that was minimised, at the result. */
   readonly objective: number;
+  /** By how much less the sum may be: 0 where it is the least. */
+  readonly gap: number;
   /** Nodes whose bitwidth the objective leaves open, and the rule for ties decided. */
   readonly ties: readonly string[];
+  /** Whether the search came to its end; without it the sum may be less by `gap`, and `ties` may lack some. */
+  readonly proven: boolean;
 }
 
 /** What whole bitwidths are to be near to: learned real ones b_i by node id, or a cost of one's own of each. */
@@ -29,6 +33,9 @@ export type Aim =
  * Where several allocations are equally good, the nodes are gone through in the order of the graph (execution order, the
  * weights of a layer before its inputs) and each gets the most bits that an equally good allocation gives it; `ties` names
  * the nodes where that decided.
+ *
+ * Budgets on bit operations, which are products of bitwidths, can take the proof more than its time, the more so the more
+ * nodes are equally good; the search is then broken off after a number of steps, and `gap` bounds what it may have missed.
  *
  * @param choices allowed bitwidths by node id, ascending
  * @throws AutoqnnError `infeasible-budget`, see `reach`; `bad-option` for a node without a target.
@@ -56,7 +63,7 @@ export async function allocate({
     separate(nodes, limits).map(async (part) => {
       const first = greedy(part.nodes, part.limits);
       return total(first) === 0
-        ? { point: first, ties: [] }
+        ? { point: first, ties: [], gap: 0, proven: true }
         : settle(await integerSolver(), part.nodes, part.limits, first);
     }),
   );
@@ -67,6 +74,8 @@ export async function allocate({
   return Object.freeze({
     bits: Object.freeze(bits),
     objective,
+    gap: found.reduce((sum, part) => sum + part.gap, 0),
+    proven: found.every((part) => part.proven),
     ties: graph.nodes.map(({ id }) => id).filter((id) => open.has(id)),
   });
 }

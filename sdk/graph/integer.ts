@@ -1,4 +1,4 @@
-import highs from "highs";
+import highs, { type Highs, type Model } from "highs";
 import { AutoqnnError } from "../errors.js";
 
 /** Minimise a sum under linear rows; variables that are not `binary` are any number from 0. */
@@ -14,8 +14,15 @@ export interface IntegerProgram {
 
 export type Entry = readonly [variable: string, coefficient: number];
 
-/** The variables that are 1 in an optimal solution; undefined when there is none. Exact up to the solver's tolerances. */
-export type Solve = (program: IntegerProgram) => ReadonlySet<string> | undefined;
+/** A solution, exact up to the solver's tolerances, or the best of those that were found before the search was broken off. */
+export interface Solution {
+  /** The variables that are 1; undefined where no solution was found. */
+  readonly chosen: ReadonlySet<string> | undefined;
+  /** Whether none is better, or there is none. */
+  readonly proven: boolean;
+}
+
+export type Solve = (program: IntegerProgram) => Solution;
 
 export interface IntegerSolver {
   readonly solve: Solve;
@@ -34,64 +41,112 @@ const TOLERANCE = 1e-7;
 /** Scale of rows and objectives. */
 export const SCALE = 1000;
 
+/**
+ * Nodes of the search tree, and nodes times variables, after which a search is broken off: some seconds. Counts and no time,
+ * so that a program has one answer on every machine.
+ */
+const NODES = 8000;
+const WORK = 2_000_000;
+
 // The package's types describe its CommonJS form; the ES module exports the loader itself.
 const load = highs as unknown as typeof highs.default;
 
-let loading: ReturnType<typeof load> | undefined;
+let loading: Promise<Highs> | undefined;
 
 /** The HiGHS solver, set to prove optimality. One thread and a fixed seed: the same program, the same answer. */
 export async function integerSolver(): Promise<IntegerSolver> {
   loading ??= load();
-  const solver = await loading;
-  const run = (program: IntegerProgram) => {
-    const solution = solver.solve(format(program), {
-      output_flag: false,
-      mip_rel_gap: 0,
-      mip_abs_gap: 0,
-      mip_feasibility_tolerance: TOLERANCE,
-      primal_feasibility_tolerance: TOLERANCE,
-      dual_feasibility_tolerance: TOLERANCE,
-      random_seed: 0,
-    });
-    if (solution.Status === "Infeasible") return undefined;
-    if (solution.Status !== "Optimal") {
-      throw new AutoqnnError(
-        "engine",
-        `Expected HiGHS to solve the integer program, received status "${solution.Status}".`,
-        "Allow fewer bitwidths per node, or fewer limits at once.",
-      );
+  const runtime = await loading;
+  const run = <T>(program: IntegerProgram, read: (model: Model, columns: readonly string[]) => T) => {
+    const columns = columnsOf(program);
+    const model = runtime.createModel(dataOf(program, columns, runtime));
+    try {
+      model.options.set({
+        output_flag: false,
+        mip_rel_gap: 0,
+        mip_abs_gap: 0,
+        mip_feasibility_tolerance: TOLERANCE,
+        primal_feasibility_tolerance: TOLERANCE,
+        dual_feasibility_tolerance: TOLERANCE,
+        random_seed: 0,
+        mip_max_nodes: Math.min(NODES, Math.ceil(WORK / columns.length)),
+      });
+      model.run();
+      return read(model, columns);
+    } finally {
+      model.dispose();
     }
-    const columns = solution.Columns as Record<string, { Primal?: number; Dual?: number }>;
-    return { columns, objective: solution.ObjectiveValue };
   };
+  const { optimal, infeasible } = runtime.constants.modelStatus;
+  const { feasible } = runtime.constants.solutionStatus;
   return {
-    solve: (program) => {
-      const found = run(program);
-      return found && new Set(program.binary.filter((name) => (found.columns[name]?.Primal ?? 0) > 0.5));
-    },
-    relaxed: (program) => {
-      const found = run({ ...program, binary: [] });
-      if (!found) return undefined;
-      const { columns, objective } = found;
-      // Each column's own error in the tolerance of its dual value.
-      const bound = objective - TOLERANCE * Object.keys(columns).length;
-      return { bound, rise: (variable) => Math.max(0, columns[variable]?.Dual ?? 0) };
-    },
+    solve: (program) =>
+      run(program, (model, columns) => {
+        const status = model.getModelStatus();
+        const proven = status === optimal || status === infeasible;
+        if (model.info.get("primal_solution_status") !== feasible) return { chosen: undefined, proven };
+        const { colValue } = model.getSolution();
+        return { chosen: new Set(columns.filter((_, j) => colValue[j]! > 0.5)), proven };
+      }),
+    relaxed: (program) =>
+      run({ ...program, binary: [] }, (model, columns) => {
+        const status = model.getModelStatus();
+        if (status === infeasible) return undefined;
+        if (status !== optimal) throw unsolved(status);
+        const { colDual } = model.getSolution();
+        const rises = new Map(columns.map((name, j) => [name, Math.max(0, colDual[j]!)]));
+        // Each column's own error in the tolerance of its dual value.
+        const bound = model.getObjectiveValue() - TOLERANCE * columns.length;
+        return { bound, rise: (variable) => rises.get(variable) ?? 0 };
+      }),
   };
 }
 
-/** CPLEX LP text. Rows are broken into short lines, which its readers require. */
-function format({ objective, rows, binary }: IntegerProgram): string {
-  const sum = (entries: readonly Entry[]): string =>
-    entries.map(([name, c]) => `${c < 0 ? "-" : "+"} ${Math.abs(c)} ${name}\n`).join("");
-  return [
-    "Minimize",
-    ` cost: ${sum(objective)}`,
-    "Subject To",
-    ...rows
-      .filter(({ entries }) => entries.length > 0)
-      .map(({ entries, sense, limit }, i) => ` r${i}: ${sum(entries)} ${sense} ${limit}`),
-    ...(binary.length > 0 ? ["Binary", ...binary.map((name) => ` ${name}`)] : []),
-    "End",
-  ].join("\n");
+const columnsOf = ({ objective, rows, binary }: IntegerProgram): string[] => [
+  ...new Set([...binary, ...[objective, ...rows.map(({ entries }) => entries)].flat().map(([name]) => name)]),
+];
+
+/** A program as HiGHS takes it. */
+function dataOf(
+  { objective, rows, binary }: IntegerProgram,
+  columns: readonly string[],
+  { constants, infinity }: Highs,
+): Parameters<Highs["createModel"]>[0] {
+  const place = new Map(columns.map((name, j) => [name, j]));
+  const whole = new Set(binary);
+  const each = <T>(value: (name: string) => T): T[] => columns.map(value);
+  const costs = summed(objective);
+  const { integer, continuous } = constants.variableType;
+  const starts = [0];
+  const entries: Entry[] = [];
+  for (const row of rows) starts.push(entries.push(...summed(row.entries)));
+  const size = { numRows: rows.length, numCols: columns.length };
+  return {
+    ...size,
+    colCost: each((name) => costs.get(name) ?? 0),
+    colLower: each(() => 0),
+    colUpper: each((name) => (whole.has(name) ? 1 : infinity)),
+    rowLower: rows.map(({ sense, limit }) => (sense === "<=" ? -infinity : limit)),
+    rowUpper: rows.map(({ sense, limit }) => (sense === ">=" ? infinity : limit)),
+    matrix: {
+      ...{ ...size, format: "csr", starts },
+      indices: entries.map(([name]) => place.get(name)!),
+      values: entries.map(([, value]) => value),
+    },
+    integrality: each((name) => (whole.has(name) ? integer : continuous)),
+  };
 }
+
+/** Each variable once. */
+function summed(entries: readonly Entry[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const [name, value] of entries) sums.set(name, (sums.get(name) ?? 0) + value);
+  return sums;
+}
+
+const unsolved = (status: number): AutoqnnError =>
+  new AutoqnnError(
+    "engine",
+    `Expected HiGHS to solve the linear program, received status ${status}.`,
+    "Allow fewer bitwidths per node, or fewer limits at once.",
+  );

@@ -1,4 +1,5 @@
 import { type BudgetRow, holds } from "./budget.js";
+import { groups } from "./groups.js";
 import { type Entry, type IntegerProgram, type IntegerSolver, SCALE, type Solve } from "./integer.js";
 
 /** A node's bitwidth as one binary variable per choice. */
@@ -28,6 +29,14 @@ export interface Query {
   readonly below?: { readonly node: string; readonly bits: number };
 }
 
+/** The point that a query asks for. */
+export interface Answer {
+  /** Undefined where none was found. */
+  readonly point: Point | undefined;
+  /** Whether there is no better one, or none; false where the search was broken off. */
+  readonly proven: boolean;
+}
+
 /**
  * Finds points within limits by integer program. Every point returned keeps every limit in exact arithmetic: one that only
  * the solver's tolerance let pass is cut off.
@@ -36,7 +45,7 @@ export function within(
   limits: readonly BudgetRow[],
   nodes: readonly (readonly Option[])[],
   solve: Solve,
-): (query: Query) => Point | undefined {
+): (query: Query) => Answer {
   const cuts: IntegerProgram["rows"][number][] = [];
   return ({ atMost, minimise, fixed = [], except, above, below }) => {
     const kept = new Set(fixed.map((option) => option.variable));
@@ -50,11 +59,11 @@ export function within(
         return option.cost <= atMost;
       }),
     );
-    if (open.some((options) => options.length === 0)) return undefined;
+    if (open.some((options) => options.length === 0)) return { point: undefined, proven: true };
     const all = open.flat();
     const products = productVariables(open, limits);
     for (;;) {
-      const chosen = solve({
+      const { chosen, proven } = solve({
         objective: scaled(all.map((option) => [option.variable, minimise(option)] as const)),
         rows: [
           ...open.map((options) => ({ entries: options.map(one), sense: "=" as const, limit: 1 })),
@@ -62,32 +71,33 @@ export function within(
             all.map((option) => [option.variable, option.cost] as const),
             atMost,
           ),
-          ...limits.map((row) => limited(entries(row, open, products.name), row.limit - row.constant)),
+          ...limits.map((row) => limited(entries(row, open, products.both), row.limit - row.constant)),
           ...products.rows,
           ...(except ? [unlike(Object.values(except))] : []),
           ...cuts,
         ],
         binary: all.map((option) => option.variable),
       });
-      if (!chosen) return undefined;
+      if (!chosen) return { point: undefined, proven };
       const picked = all.filter((option) => chosen.has(option.variable));
       const point: Point = Object.fromEntries(picked.map((option) => [option.node, option]));
       const bits = Object.fromEntries(picked.map((option) => [option.node, option.bits]));
-      if (limits.every((row) => holds(row, bits))) return point;
+      if (limits.every((row) => holds(row, bits))) return { point, proven };
       cuts.push(unlike(picked));
     }
   };
 }
 
 /**
- * The options that may be in a point of no more than some cost. In the program without whole numbers a choice has a reduced
- * cost, which the sum rises by at least where it is taken: one that leads above what is allowed is in no such point.
+ * The options that may be in a point of no more than some cost. In the program without whole numbers a variable has a reduced
+ * cost, which the sum rises by at least where it is 1; an option that is taken makes one product variable of each of its pairs
+ * 1 as well. One that so leads above what is allowed is in no such point.
  */
 export function thinned(
   limits: readonly BudgetRow[],
   nodes: readonly (readonly Option[])[],
   { relaxed }: IntegerSolver,
-): (atMost: number) => (readonly Option[])[] {
+): { readonly least: number; readonly few: (atMost: number) => (readonly Option[])[] } {
   const all = nodes.flat();
   const largest = Math.max(...all.map(({ cost }) => cost));
   const products = productVariables(nodes, limits);
@@ -95,16 +105,20 @@ export function thinned(
     objective: scaled(all.map((option) => [option.variable, option.cost] as const)),
     rows: [
       ...nodes.map((options) => ({ entries: options.map(one), sense: "=" as const, limit: 1 })),
-      ...limits.map((row) => limited(entries(row, nodes, products.name), row.limit - row.constant)),
+      ...limits.map((row) => limited(entries(row, nodes, products.both), row.limit - row.constant)),
       ...products.rows,
     ],
     binary: [],
   });
-  if (!found) return () => [...nodes];
-  return (atMost) =>
-    nodes.map((options) =>
-      options.filter(({ variable }) => ((found.bound + found.rise(variable)) / SCALE) * largest <= atMost),
-    );
+  if (!found) return { least: 0, few: () => [...nodes] };
+  const least = (names: readonly string[]): number => Math.min(...names.map(found.rise));
+  const rise = (option: Option): number =>
+    products.of(option).reduce((sum, names) => sum + least(names), found.rise(option.variable));
+  const reached = new Map(all.map((option) => [option, ((found.bound + rise(option)) / SCALE) * largest]));
+  return {
+    least: (found.bound / SCALE) * largest,
+    few: (atMost) => nodes.map((options) => options.filter((option) => reached.get(option)! <= atMost)),
+  };
 }
 
 /** What the options of a point cost together. */
@@ -132,11 +146,11 @@ function scaled(values: readonly Entry[]): Entry[] {
   return largest === 0 ? [...values] : values.map(([name, c]) => [name, (c / largest) * SCALE] as const);
 }
 
-/** A row as a function of the variables: bits * x for every option, bits * z for every option of a weight in a product. */
+/** A row as a function of the variables: bits * x for every option, bits of both * y for every two options in a product. */
 function entries(
   row: BudgetRow,
   open: readonly (readonly Option[])[],
-  product: (weight: Option, input: string) => string,
+  both: (weight: Option, input: Option) => string,
 ): Entry[] {
   const at = new Map(open.map((options) => [options[0]!.node, options]));
   return [
@@ -144,36 +158,34 @@ function entries(
       at.get(node)!.map((option): Entry => [option.variable, coefficient * option.bits]),
     ),
     ...row.products.flatMap(({ weight, input, coefficient }) =>
-      at.get(weight)!.map((w): Entry => [product(w, input), coefficient * w.bits]),
+      at
+        .get(weight)!
+        .flatMap((w) => at.get(input)!.map((i): Entry => [both(w, i), coefficient * w.bits * i.bits])),
     ),
   ];
 }
 
 /**
- * For an option w of a weight, z_w = w * (bits of the input): the z_w of a pair add up to the input's bits, and each lies
- * between w times the least and w times the most of them.
+ * For options w of a weight and i of an input that are multiplied, y is 1 where both are chosen: over the options of either,
+ * the y with one of the other add up to it. Without whole numbers nothing linear is closer to the products of a pair.
  */
 function productVariables(open: readonly (readonly Option[])[], limits: readonly BudgetRow[]) {
   const at = new Map(open.map((options) => [options[0]!.node, options]));
-  const name = (weight: Option, input: string): string => `z${weight.variable}${at.get(input)![0]!.variable}`;
+  const both = (weight: Option, input: Option): string => `y${weight.variable}${input.variable}`;
   const products = limits.flatMap((row) => row.products);
   const pairs = [...new Map(products.map((p) => [`${p.weight} ${p.input}`, p])).values()];
-  const rows: IntegerProgram["rows"][number][] = pairs.flatMap(({ weight, input }) => {
-    const inputs = at.get(input)!;
-    const parts = at.get(weight)!.map((w) => ({ w: w.variable, z: name(w, input) }));
-    const whole = inputs.map((i): Entry => [i.variable, -i.bits]);
-    const [least, most] = [inputs[0]!.bits, inputs.at(-1)!.bits];
-    const difference = (z: string, w: string, bits: number): Entry[] => [
-      [z, 1],
-      [w, -bits],
-    ];
+  const sums = pairs.flatMap(({ weight, input }) => {
+    const [weights, inputs] = [at.get(weight)!, at.get(input)!];
     return [
-      { entries: [...parts.map(({ z }): Entry => [z, 1]), ...whole], sense: "=", limit: 0 },
-      ...parts.flatMap(({ w, z }): IntegerProgram["rows"][number][] => [
-        { entries: difference(z, w, most), sense: "<=", limit: 0 },
-        { entries: difference(z, w, least), sense: ">=", limit: 0 },
-      ]),
+      ...weights.map((w) => ({ of: w, names: inputs.map((i) => both(w, i)) })),
+      ...inputs.map((i) => ({ of: i, names: weights.map((w) => both(w, i)) })),
     ];
   });
-  return { name, rows };
+  const rows = sums.map(({ of, names }): IntegerProgram["rows"][number] => ({
+    entries: [...names.map((name): Entry => [name, 1]), [of.variable, -1]],
+    ...{ sense: "=", limit: 0 },
+  }));
+  const byOption = groups(sums, ({ of }) => of);
+  const of = (option: Option) => (byOption.get(option) ?? []).map(({ names }) => names);
+  return { both, rows, of };
 }

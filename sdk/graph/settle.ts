@@ -1,14 +1,29 @@
 import type { BudgetRow } from "./budget.js";
 import { type Part, partsOf } from "./greedy.js";
 import type { IntegerSolver } from "./integer.js";
-import { type Option, type Point, thinned, total, within } from "./points.js";
+import { type Answer, type Option, type Point, type Query, thinned, total, within } from "./points.js";
 
 /** Objectives that differ by less than this part of the avoidable cost count as equal. */
 const TIE = 1e-7;
 
+/** The part of the way from the bound to a known point that is looked at first, and what it grows by. */
+const CLOSE = 1 / 64;
+const FARTHER = 4;
+
+/** A point, and how it was found. */
+export interface Settled {
+  readonly point: Point;
+  /** The nodes that equally good points give other bits. */
+  readonly ties: readonly string[];
+  /** By how much less a point may cost; 0 where none does. */
+  readonly gap: number;
+  /** Whether nothing was broken off: neither the search for the best point nor that for ties, which may then lack some. */
+  readonly proven: boolean;
+}
+
 /**
  * The best point, and among equally good ones the first by the rule: each node in turn gets the most bits that one of them
- * gives it. `ties` names those at which they differ then.
+ * gives it. `ties` names those at which they differ then. Where a search is broken off, the rule ends with it.
  *
  * Two things keep this from one program over all options for every node, which took minutes for NASNetMobile. Options that
  * no equally good point can have are left out beforehand (`thinned`). And nodes that cost the same in every limit and in the
@@ -21,19 +36,26 @@ export function settle(
   nodes: readonly (readonly Option[])[],
   limits: readonly BudgetRow[],
   first: Point,
-): { point: Point; ties: string[] } {
-  const few = thinned(limits, nodes, solver);
-  const search = within(limits, few(total(first)), solver.solve);
-  const best = search({ atMost: total(first), minimise: (option) => option.cost }) ?? first;
-  const atMost = Math.min(total(best), total(first)) * (1 + TIE);
+): Settled {
+  const { least, few } = thinned(limits, nodes, solver);
+  const { point: best, proven } = cheapest(limits, solver, few, least, first);
+  if (!proven) return { point: best, ties: [], gap: total(best) - least, proven };
+  const atMost = total(best) * (1 + TIE);
   const left = few(atMost);
   const problem = within(limits, left, solver.solve);
+  let whole = true;
+  const ask = (query: Query): Point | undefined => {
+    const answer = problem(query);
+    whole &&= answer.proven;
+    return answer.point;
+  };
 
   const fixed: Option[] = [];
   const ties: string[] = [];
   const alike = alikeOf(left, limits);
-  let known: Point[] = [total(best) <= total(first) ? best : first];
+  let known: Point[] = [best];
   for (const options of left) {
+    if (!whole) break;
     const [{ node }] = options as [Option];
     if (options.length === 1) {
       fixed.push(options[0]!);
@@ -43,7 +65,7 @@ export function settle(
     known = known.map((point) => raised(point, options, mates.open));
     const mixed = known.some((point) => mates.open.some((mate) => bitsAt(point, mate) !== point[node]!.bits));
     if (known.length === 1 && !mixed) {
-      const other = problem({ atMost, fixed, except: known[0]!, minimise: () => 0 });
+      const other = ask({ atMost, fixed, except: known[0]!, minimise: () => 0 });
       if (!other) break;
       known.push(raised(other, options, mates.open));
     }
@@ -51,7 +73,7 @@ export function settle(
     // A node like it that came before has the most that it could have, so this one has no more.
     const above =
       most < mates.most
-        ? problem({
+        ? ask({
             atMost,
             fixed,
             above: { node, bits: most },
@@ -61,7 +83,7 @@ export function settle(
     if (above) known.push(above);
     const differ = mixed || known.some((point) => point[node]!.bits !== known[0]![node]!.bits);
     if (!differ && !mates.shut)
-      mates.shut = !problem({ atMost, fixed, below: { node, bits: most }, minimise: () => 0 });
+      mates.shut = !ask({ atMost, fixed, below: { node, bits: most }, minimise: () => 0 });
     if (differ || !mates.shut) ties.push(node);
     const chosen = (above ?? known.find((point) => point[node]!.bits === most)!)[node]!;
     fixed.push(chosen);
@@ -69,7 +91,31 @@ export function settle(
     mates.most = chosen.bits;
     mates.open = mates.open.filter((mate) => mate !== options);
   }
-  return { point: known[0]!, ties };
+  return { point: known[0]!, ties, gap: 0, proven: whole };
+}
+
+/**
+ * The best point: first among the few that are hardly worse than `least`, below which none is, then among more, until there is
+ * one. To that of `first` all at once may be far, and leave most options in.
+ */
+function cheapest(
+  limits: readonly BudgetRow[],
+  { solve }: IntegerSolver,
+  few: (atMost: number) => (readonly Option[])[],
+  least: number,
+  first: Point,
+): { point: Point; proven: boolean } {
+  const most = total(first);
+  const search = (atMost: number): Answer =>
+    within(limits, few(atMost), solve)({ atMost, minimise: (option) => option.cost });
+  const better = ({ point, proven }: Answer) => ({
+    ...{ point: point && total(point) <= most ? point : first, proven },
+  });
+  for (let above = (most - least) * CLOSE; least + above < most; above *= FARTHER) {
+    const found = search(least + above);
+    if (found.point) return better(found);
+  }
+  return better(search(most));
 }
 
 /** Nodes that may change places. */

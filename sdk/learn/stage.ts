@@ -35,6 +35,7 @@ export interface LearnStageOptions extends Length {
 interface Rounding extends Contender<Arm["name"]> {
   readonly bits: Readonly<Record<string, number>>;
   readonly ties: readonly string[];
+  readonly proven: boolean;
 }
 
 /** The ways of rounding in the order in which they are tried, and those that round what was learned. */
@@ -138,11 +139,11 @@ async function roundings(
   };
   const found: Rounding[] = [];
   for (const name of ARMS.filter((arm) => names.includes(arm))) {
-    const { bits, ties } = await ways[name]();
+    const { bits, ties, proven } = await ways[name]();
     const known = found.some((other) =>
       Object.entries(bits).every(([id, value]) => other.bits[id] === value),
     );
-    if (!known) found.push({ name, bits, ties, assignment: assignment(bits) });
+    if (!known) found.push({ name, bits, ties, proven, assignment: assignment(bits) });
   }
   return found;
 }

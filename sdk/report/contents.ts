@@ -146,7 +146,7 @@ export function armTable({ arms, chosen }: LearnRun): Table {
       digits: 2,
       value: ({ validation }) => validation && 100 * validation.accuracy,
     },
-    { title: "ties", value: ({ ties }) => ties.length },
+    { title: "ties", value: ({ ties, proven }) => (proven ? ties.length : "not all sought") },
     { title: "taken", value: ({ name }) => (name === chosen ? "yes" : "") },
   ]);
 }

@@ -75,7 +75,10 @@ export interface SearchRun extends StageRun {
 export interface Arm {
   readonly name: "gamma 1" | "gamma 2" | "control" | "sensitivity";
   readonly bits: Readonly<Record<string, number>>;
+  /** Nodes whose bitwidth the program that rounds leaves open, and the rule for ties decided. */
   readonly ties: readonly string[];
+  /** Whether the program came to its end; where not, slightly better bits may exist, and ties that are not named. */
+  readonly proven: boolean;
   readonly validation?: Score;
 }
 

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { allocate } from "../../sdk/graph/allocate.js";
-import { type Budget, type Choices, holds, reach, rows } from "../../sdk/graph/budget.js";
+import { type Budget, type BudgetRow, type Choices, holds, reach, rows } from "../../sdk/graph/budget.js";
 import { type QuantizedGraph, quantizedGraph } from "../../sdk/graph/graph.js";
+import { integerSolver } from "../../sdk/graph/integer.js";
 import { residual } from "./models.js";
 
 let graph: QuantizedGraph;
@@ -189,6 +190,72 @@ it("allocates 200 weights whose bitwidths were hardly learned, as a dynamic prog
   expect(objective(target, 1, bits) / best).toBeLessThan(1 + 1e-6);
   expect(ties.length).toBeGreaterThan(0);
 }, 60_000);
+
+it("shares bit operations out among 40 layers as a dynamic program does", async () => {
+  const draw = numbers(9);
+  const layers = Array.from({ length: 40 }, () => {
+    return tf.layers.dense({ units: 2 + Math.floor(30 * draw()), inputShape: [16] });
+  });
+  const chain = quantizedGraph(tf.sequential({ layers }));
+  const list = [1, 2, 3, 4, 5];
+  for (const drawn of [false, true]) {
+    const target = Object.fromEntries(chain.nodes.map(({ id }) => [id, drawn ? 1 + 3 * draw() : 0]));
+    const budget = { bitOperations: "150x" } as const;
+    const asked = { graph: chain, choices: everywhere(chain, list), target, gamma: 1, budget };
+    const { bits, proven } = await allocate(asked);
+    expect(proven).toBe(true);
+    const [row] = rows(budget, chain) as [BudgetRow];
+    expect(holds(row, bits)).toBe(true);
+
+    // The least cost of each product of bits at a layer, then one layer after the other.
+    let least = new Float64Array(Math.floor(row.limit - row.constant) + 1);
+    const error = (id: string, k: number) => 4 ** (target[id]! - k);
+    const parts = [
+      ...row.terms.map(({ node, coefficient }) => {
+        return { coefficient, best: new Map(list.map((k) => [k, error(node, k)])) };
+      }),
+      ...row.products.map(({ weight, input, coefficient }) => {
+        const best = new Map<number, number>();
+        for (const w of list) {
+          for (const i of list) {
+            const least = best.get(w * i) ?? Number.POSITIVE_INFINITY;
+            best.set(w * i, Math.min(least, error(weight, w) + error(input, i)));
+          }
+        }
+        return { coefficient, best };
+      }),
+    ];
+    for (const { coefficient, best } of parts) {
+      const next = new Float64Array(least.length).fill(Number.POSITIVE_INFINITY);
+      for (const [product, cost] of best) {
+        for (let used = coefficient * product; used < least.length; used++)
+          next[used] = Math.min(next[used]!, least[used - coefficient * product]! + cost);
+      }
+      least = next;
+    }
+    expect(objective(target, 1, bits) / least.at(-1)!).toBeLessThan(1 + 1e-6);
+  }
+}, 60_000);
+
+it("breaks a search off that would take hours, and says so", async () => {
+  const { solve } = await integerSolver();
+  const draw = numbers(3);
+  // A market split (Cornuejols and Dawande, 1998): which of 40 customers make half of the sales of each of 5 products?
+  const customers = Array.from({ length: 40 }, (_, i) => `c${i}`);
+  const split = Array.from({ length: 5 }, (_, product) => {
+    const sales = customers.map((name) => [name, Math.floor(100 * draw())] as const);
+    const half = Math.floor(sales.reduce((sum, [, value]) => sum + value, 0) / 2);
+    const missing = [
+      [`over${product}`, -1],
+      [`under${product}`, 1],
+    ] as const;
+    return { entries: [...sales, ...missing], sense: "=" as const, limit: half };
+  });
+  const objective = split.flatMap((_, i) => [[`over${i}`, 1] as const, [`under${i}`, 1] as const]);
+  const found = solve({ objective, rows: split, binary: customers });
+  expect(found.proven).toBe(false);
+  expect(found.chosen!.size).toBeGreaterThan(0);
+}, 120_000);
 
 it("allocate refuses a node without a target by name", async () => {
   const target = Object.fromEntries(small.nodes.slice(1).map(({ id }) => [id, 2]));
