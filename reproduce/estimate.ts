@@ -1,6 +1,7 @@
 import { type Table, table } from "../sdk/table.js";
 import { type Experiment, type Extent, FLOATING, type Request } from "./experiment.js";
 import { SEARCHING } from "./methods/ablation.js";
+import { CHAIN_SEARCHING, CHAIN_TRIAL } from "./methods/chain.js";
 import { NAMES } from "./methods/names.js";
 import { LEARNING, TRIAL } from "./methods/precision.js";
 
@@ -31,7 +32,7 @@ const NONE = { searching: 0, dropped: 0 } as const;
 const SHARES: Readonly<Record<string, { readonly searching: number; readonly dropped: number }>> = {
   [NAMES.learn]: { searching: LEARNING, dropped: 2 * TRIAL },
   [NAMES.memory]: { searching: LEARNING, dropped: 2 * TRIAL },
-  [NAMES.chain]: { searching: 0.24, dropped: 0.13 },
+  [NAMES.chain]: { searching: CHAIN_SEARCHING + LEARNING, dropped: CHAIN_TRIAL + 2 * TRIAL },
   [NAMES.edmips]: { searching: 0.2, dropped: 0 },
   [NAMES.fracbits]: { searching: 0.2, dropped: 0 },
 };

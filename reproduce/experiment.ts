@@ -73,6 +73,8 @@ export interface Extent {
   readonly title: string;
   readonly networks: readonly string[];
   readonly seeds: readonly number[];
+  /** The seeds of what is claimed, where they are more. */
+  readonly claimSeeds?: readonly number[];
   /** Average bits to compare at, ascending. */
   readonly bits: readonly number[];
   /** The networks on which parts are left out and budgets are of memory; all where it is absent. */

@@ -124,11 +124,16 @@ function scaleOf(): Scale {
   }
   return {
     ...{ ...scale, workloads },
-    ...(given.seeds && { seeds: scale.seeds.slice(0, positive("seeds")) }),
+    ...(given.seeds && fewerSeeds(scale, positive("seeds"))),
     ...(given.bits && { bits: numbers("bits") }),
     ...(given.rates && { rates: numbers("rates") }),
   };
 }
+
+const fewerSeeds = ({ seeds, claimSeeds }: Scale, count: number) => ({
+  seeds: seeds.slice(0, count),
+  ...(claimSeeds && { claimSeeds: claimSeeds.slice(0, count) }),
+});
 
 const placesOf = (): Places => ({
   imageSize: positive("image-size"),

@@ -1,15 +1,13 @@
 import { autoqnn, type SchemeName } from "../../sdk/index.js";
 import { BASELINES } from "../baselines/index.js";
+import { lsq } from "../baselines/lsq.js";
 import type { Baseline } from "../baselines/rule.js";
 import { trainBaseline } from "../baselines/train.js";
 import { ABLATIONS, SEARCH } from "./ablation.js";
+import { CHAIN } from "./chain.js";
 import { type Method, planned, planOptions, share } from "./method.js";
 import { NAMES, single } from "./names.js";
-import { LEARN, LEARNING, PRECISION, TRIAL } from "./precision.js";
-
-/** The parts of all steps that the search of the default chain, and each of its trials, take. */
-const SEARCHING = 0.08;
-const SEARCH_TRIAL = 0.08;
+import { LEARN, PRECISION } from "./precision.js";
 
 /** The part that methods of others take which search by gradient. */
 const SEARCHING_OF_OTHERS = 0.2;
@@ -17,11 +15,16 @@ const SEARCHING_OF_OTHERS = 0.2;
 /** A method of the literature. A rule that allots bits is not as its paper has it. */
 function published(baseline: Baseline): Method {
   const name = baseline.allocate ? baseline.name : `${baseline.name} (as published)`;
+  return trained(name, name, baseline);
+}
+
+/** A method of the literature as a row; with `firstLast`, the first and the last layer have so many bits. */
+function trained(name: string, family: string, baseline: Baseline, firstLast?: number): Method {
   return {
-    name,
-    family: name,
+    ...{ name, family },
     run: async (model, { watch, ...protocol }) => {
-      const run = await trainBaseline(model, baseline, { ...protocol, ...watch });
+      const ends = firstLast !== undefined && { firstLast };
+      const run = await trainBaseline(model, baseline, { ...protocol, ...watch, ...ends });
       const { validation, test, bytes, averageBits, history } = run;
       const { seconds, steps } = history;
       return {
@@ -58,26 +61,7 @@ export const SINGLE: readonly SchemeName[] = [...SCALING, "ternary", "quaternary
 export const METHODS: readonly Method[] = [
   SEARCH,
   LEARN,
-  {
-    name: NAMES.chain,
-    family: "QSS + QPL",
-    run: planned((model, protocol) => {
-      const { bits, steps, learningRate, watch } = protocol;
-      const [searching, searchTrial] = [share(SEARCHING, protocol), share(SEARCH_TRIAL, protocol)];
-      const [learning, learnTrial] = [share(LEARNING, protocol), share(TRIAL, protocol)];
-      const rest = Math.max(1, steps - searching - searchTrial - learning - learnTrial);
-      return autoqnn(model, planOptions(protocol))
-        .searchSchemes({
-          ...{ bits, steps: searching, trialSteps: searchTrial, learningRate: { weights: learningRate } },
-          ...watch,
-        })
-        .learnPrecision({
-          ...{ steps: learning, trialSteps: learnTrial, learningRate: { weights: learningRate } },
-          ...{ budget: { averageBits: bits }, ...watch },
-        })
-        .fineTune({ steps: rest, learningRate, ...watch });
-    }),
-  },
+  CHAIN,
   {
     name: NAMES.control,
     family: NAMES.control,
@@ -120,6 +104,7 @@ export const METHODS: readonly Method[] = [
     }),
   },
   ...BASELINES.map(published),
+  trained(NAMES.lsqEnds, NAMES.lsq, lsq, 8),
   ...SINGLE.map(uniform),
   ...ABLATIONS,
   ...PRECISION,

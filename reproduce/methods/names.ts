@@ -14,6 +14,7 @@ export const NAMES = {
   pact: "PACT (as published)",
   lqNets: "LQ-Nets (as published)",
   lsq: "LSQ (as published)",
+  lsqEnds: "LSQ, first and last layer at 8 bits",
   apot: "APoT (as published)",
   hawq: "HAWQ + LSQ",
   n2uq: "N2UQ (as published)",

@@ -4,6 +4,7 @@ import { methodOf } from "../../reproduce/methods/index.js";
 import { NAMES, withoutScheme } from "../../reproduce/methods/names.js";
 import { PUBLISHED } from "../../reproduce/published.js";
 import { chosen } from "../../reproduce/tables/chosen.js";
+import { claims } from "../../reproduce/tables/claims.js";
 import { cost } from "../../reproduce/tables/cost.js";
 import { EXPERIMENTS } from "../../reproduce/tables/index.js";
 import { precision } from "../../reproduce/tables/precision.js";
@@ -284,4 +285,45 @@ test("the published numbers are there, each with its source", () => {
     expect(source).toMatch(/arXiv \d{4}\.\d{4,5}/);
     expect(Object.keys(bits).every((width) => [2, 3, 4].includes(Number(width)))).toBe(true);
   }
+});
+
+describe("claims", () => {
+  const seeds = [0, 1, 2, 3];
+  const scale = { ...SCALE, claimSeeds: seeds };
+  /** Accuracies of which each method's differ from the control's by the same with every seed, give or take `spread`. */
+  const withPoints = (points: Record<string, number>, spread: number) =>
+    foundOf(claims, scale, ({ method, seed }) =>
+      scored(
+        (8000 + 100 * (points[method] ?? 0) + (method === NAMES.learn ? spread * (seed % 2 ? 1 : -1) : 0)) /
+          10_000,
+      ),
+    );
+  const rowsOf = (points: Record<string, number>, spread = 0) =>
+    claims.render(scale, withPoints(points, spread)).tables[0]!.table;
+  const said = `${NAMES.learn} at least 0.3 points above ${NAMES.control}`;
+
+  test("are of more seeds where a scale has more for them", () => {
+    const asked = claims.requests(scale);
+    expect(new Set(asked.map(({ seed }) => seed))).toEqual(new Set(seeds));
+    expect(rowOf(rowsOf({}), said, "resnet8").seeds).toBe("4 of 4");
+  });
+
+  test("are shown where the whole interval lies above them, refuted where it lies below, else open", () => {
+    expect(rowOf(rowsOf({ [NAMES.learn]: 0.5 }), said, "resnet8").shown).toBe("yes");
+    expect(rowOf(rowsOf({ [NAMES.learn]: 0.2 }), said, "resnet8").shown).toBe("no");
+    const open = rowOf(rowsOf({ [NAMES.learn]: 0.5 }, 40), said, "resnet14");
+    expect(open.shown).toBe("open");
+    expect(open["difference (points)"]).toBeCloseTo(0.5, 9);
+  });
+
+  test("of a gap are shown where ours is less far below", () => {
+    const gap = `${NAMES.chain} at most 1.5 points below ${FLOATING}`;
+    expect(rowOf(rowsOf({ [FLOATING]: 1.4 }), gap, "resnet8").shown).toBe("yes");
+    expect(rowOf(rowsOf({ [FLOATING]: 1.6 }), gap, "resnet8").shown).toBe("no");
+  });
+
+  test("are said in sentences with the networks on which they hold", () => {
+    const { notes } = claims.render(scale, withPoints({ [NAMES.learn]: 0.5 }, 0));
+    expect(notes.join("\n")).toContain(`${said}: shown on resnet8, resnet14.`);
+  });
 });
