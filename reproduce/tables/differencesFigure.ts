@@ -2,21 +2,28 @@ import type { Effect, Figure } from "../../sdk/index.js";
 import { axis, INK, listed, PALETTE } from "../../sdk/report/style.js";
 import { isClear } from "./paired.js";
 
+interface Difference {
+  readonly name: string;
+  readonly effect: Effect;
+}
+
+/** How many times the median row may reach before the axis ends short of it: one collapse would hide all other differences. */
+const FAR = 6;
+
 /**
  * Differences to one method as points on a line each, with their confidence intervals, beside zero. Filled points are those
- * whose interval leaves out zero.
+ * whose interval leaves out zero. A row that lies far outside of most is written at the edge instead of drawn.
  */
-export function differencesFigure(
-  title: string,
-  unit: string,
-  rows: readonly { readonly name: string; readonly effect: Effect }[],
-): Figure {
+export function differencesFigure(title: string, unit: string, rows: readonly Difference[]): Figure {
+  const reach = FAR * median(rows.map(({ effect }) => Math.abs(effect.mean)));
+  const far = rows.filter(({ effect }) => Math.abs(effect.mean) > reach);
+  const near = rows.filter((row) => !far.includes(row));
   const kinds = [
-    { name: "interval leaves out zero", symbol: "circle", own: rows.filter(({ effect }) => isClear(effect)) },
+    { name: "interval leaves out zero", symbol: "circle", own: near.filter(({ effect }) => isClear(effect)) },
     {
       name: "interval holds zero",
       symbol: "circle-open",
-      own: rows.filter(({ effect }) => !isClear(effect)),
+      own: near.filter(({ effect }) => !isClear(effect)),
     },
   ];
   const data = kinds
@@ -43,7 +50,27 @@ export function differencesFigure(
     layout: listed(
       title,
       rows.map(({ name }) => name),
-      { xaxis: axis(unit, { zeroline: true, zerolinecolor: INK, zerolinewidth: 1 }), showlegend: true },
+      {
+        xaxis: axis(unit, { zeroline: true, zerolinecolor: INK, zerolinewidth: 1 }),
+        showlegend: true,
+        annotations: far.map(atEdge),
+      },
     ),
   };
+}
+
+/** The number of a row that lies beyond the axis, and to which side. */
+function atEdge({ name, effect: { mean } }: Difference) {
+  const side = mean < 0 ? "left" : "right";
+  const text = mean < 0 ? `◂ ${mean.toFixed(1)}` : `${mean.toFixed(1)} ▸`;
+  return {
+    ...{ xref: "paper", x: mean < 0 ? 0 : 1, xanchor: side, yref: "y", y: name, yanchor: "middle" },
+    ...{ text, showarrow: false, font: { size: 11, color: INK } },
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
 }

@@ -6,6 +6,7 @@ import { PUBLISHED } from "../../reproduce/published.js";
 import { chosen } from "../../reproduce/tables/chosen.js";
 import { claims } from "../../reproduce/tables/claims.js";
 import { cost } from "../../reproduce/tables/cost.js";
+import { differencesFigure } from "../../reproduce/tables/differencesFigure.js";
 import { EXPERIMENTS } from "../../reproduce/tables/index.js";
 import { precision } from "../../reproduce/tables/precision.js";
 import { schemes } from "../../reproduce/tables/schemes.js";
@@ -326,4 +327,19 @@ describe("claims", () => {
     const { notes } = claims.render(scale, withPoints({ [NAMES.learn]: 0.5 }, 0));
     expect(notes.join("\n")).toContain(`${said}: shown on resnet8, resnet14.`);
   });
+});
+
+test("a difference far beyond all others is written at the edge of its figure instead of stretching the axis", () => {
+  const row = (name: string, mean: number) => ({
+    name,
+    effect: {
+      ...{ axis: "method", from: "ours", to: name, metric: "accuracy", n: 3, confidence: 0.95 },
+      ...{ mean, standardError: 0.05, low: mean - 0.2, high: mean + 0.2, warning: null },
+    },
+  });
+  const rows = [row("better", 0.5), row("worse", -0.4), row("level", 0.1), row("collapsed", -20)];
+  const { data, layout } = differencesFigure("Methods", "points", rows);
+  expect(data.flatMap(({ y }) => y as string[]).toSorted()).toEqual(["better", "level", "worse"]);
+  expect(layout.annotations).toMatchObject([{ y: "collapsed", text: "◂ -20.0", x: 0 }]);
+  expect(layout.yaxis).toMatchObject({ categoryarray: ["better", "worse", "level", "collapsed"] });
 });
