@@ -62,15 +62,20 @@ export async function pretrain(
 /**
  * Loss and accuracy of a floating-point classifier over all of `examples`.
  *
+ * @param options.batchSize examples at once; 500 by default
  * @param options.signal by default that of the notebook's running cell
- * @throws AutoqnnError `bad-data` when they do not fit the model, `aborted` when the signal fires
+ * @throws AutoqnnError `bad-data` when they do not fit the model, `out-of-memory` when a batch does not fit into memory,
+ * `aborted` when the signal fires
  * @example
  * const { accuracy } = await score(model, data.test);
  */
 export async function score(
   model: tf.LayersModel,
   examples: Examples,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  {
+    batchSize = 500,
+    signal,
+  }: { readonly batchSize?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Score> {
   const graph = quantizedGraph(model);
   const source = await checkedSource("examples", examples, modelShape(graph));
@@ -80,7 +85,7 @@ export async function score(
     snapshot: await uncalibrated(graph),
     policy: FLOATING,
     source,
-    batchSize: 500,
+    batchSize,
     signal,
   });
 }

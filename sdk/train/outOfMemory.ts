@@ -35,6 +35,24 @@ export function doesNotFit(
   );
 }
 
+/**
+ * The error of a pass over examples whose batch does not fit into memory.
+ *
+ * @param what the work, as in "The evaluation"
+ * @param examples that were in the batch
+ */
+export function batchDoesNotFit(what: string, examples: number, cause: unknown): AutoqnnError {
+  const work = what.charAt(0).toLowerCase() + what.slice(1);
+  return new AutoqnnError(
+    "out-of-memory",
+    `Expected ${work} to fit into memory with ${examples} examples at once, received: ${(cause as Error).message}`,
+    examples > 1
+      ? `Give a smaller batchSize, ${Math.ceil(examples / 2)} for example: the result is the same, but for the rounding of sums.`
+      : "Batches have one example already: give smaller images, a smaller network, or a machine with more memory.",
+    { cause },
+  );
+}
+
 /** The least number of equal parts, above one, that `count` examples can be cut into; 1 for a single example. */
 function leastFactor(count: number): number {
   for (let factor = 2; factor <= count; factor++) if (count % factor === 0) return factor;

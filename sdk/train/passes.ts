@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Step, TensorMap } from "../engine/engine.js";
 import type { Batch } from "./data.js";
+import { batchDoesNotFit, isOutOfMemory } from "./outOfMemory.js";
 import { isAborted, stopped } from "./stopped.js";
 
 /** One batch, and what a step made of it. All tensors are disposed when the next one is asked for. */
@@ -12,7 +13,8 @@ export interface Passed extends Batch {
  * Runs a step on one batch after another, for as long as the caller asks for more. However that ends, no tensor of a batch or
  * of what was made of it is left; what `inputs` adds to a batch stays the caller's.
  *
- * When the signal fires, the step under way is cancelled, and AutoqnnError `aborted` says after how many examples.
+ * When the signal fires, the step under way is cancelled, and AutoqnnError `aborted` says after how many examples. Where a
+ * batch does not fit into memory, AutoqnnError `out-of-memory` says what would.
  *
  * @param what the work, as in "The evaluation was stopped after 300 examples."
  */
@@ -27,7 +29,9 @@ export async function* passes(
     for await (const batch of batches) {
       let outputs: TensorMap = {};
       try {
-        outputs = await step.run(inputs(batch), { signal });
+        outputs = await step.run(inputs(batch), { signal }).catch((error: unknown) => {
+          throw isOutOfMemory(error) ? batchDoesNotFit(what, batch.x.shape[0]!, error) : error;
+        });
         count += batch.x.shape[0]!;
         yield { x: batch.x, y: batch.y, outputs };
       } finally {

@@ -131,15 +131,15 @@ export function weightUpdates({ recipe }: Workbench, schedule: Schedule, scales 
   ];
 }
 
-/** Loss and accuracy of a snapshot on the held-out data. */
+/** Loss and accuracy of a snapshot on the held-out data, in batches of training: what fits there fits here. */
 export function validate(
   bench: Workbench,
   snapshot: Snapshot,
   policy: Policy,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Score> {
-  const { engine, graph, held: source } = bench;
-  return evaluate({ engine, graph, snapshot, policy, source, batchSize: 500, signal });
+  const { engine, graph, held: source, batchSize } = bench;
+  return evaluate({ engine, graph, snapshot, policy, source, batchSize, signal });
 }
 
 /** How to watch a stage: as its options say, else as the plan says, and in a notebook until its user interrupts the cell. */

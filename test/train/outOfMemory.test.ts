@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { NativeBackend } from "../../sdk/engine/native/backend.js";
-import { autoqnn, engine, type Progress, pretrain } from "../../sdk/index.js";
+import { autoqnn, engine, type Progress, pretrain, score } from "../../sdk/index.js";
 import { blobData, smallNetwork } from "../plan/blobs.js";
 
 /** As TensorFlow says it. */
@@ -86,6 +86,14 @@ test.each(["directory", "process"])("what had been done is kept in the %s, and g
   expect(await tuned(Infinity, { batchSize: 32 }, watch)).toBeGreaterThan(7);
   const again = await autoqnn(model, { data, seed: 5, batchSize: 32 }).fineTune({ steps: 20 }).run();
   expect(again.history.loss).toEqual(undisturbed.history.loss);
+});
+
+test("an evaluation that does not fit says with how many examples, and what to give", async () => {
+  const quantized = await autoqnn(model, { data, seed: 5, batchSize: 32 }).generate();
+  takeMemory();
+  const refusal = { code: "out-of-memory", hint: expect.stringContaining("Give a smaller batchSize, 20 ") };
+  await expect(quantized.evaluate(data.test, { batchSize: 40 })).rejects.toMatchObject(refusal);
+  await expect(score(model, data.test, { batchSize: 40 })).rejects.toMatchObject(refusal);
 });
 
 test("nothing is said of what was kept where no step was done", async () => {

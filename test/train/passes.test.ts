@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cancelledStep } from "../../sdk/engine/contract.js";
 import type { RunOptions, Step, TensorMap } from "../../sdk/engine/engine.js";
+import { AutoqnnError } from "../../sdk/errors.js";
 import type { Batch } from "../../sdk/train/data.js";
 import { firstOf, passes } from "../../sdk/train/passes.js";
 
@@ -78,6 +79,19 @@ test("other errors of the step, and of the data, come through as they are", asyn
     throw new Error("no more");
   }
   await expect(collect(doubling(), ending())).rejects.toThrow("no more");
+});
+
+test("a batch that does not fit into memory: the work, how many examples, and what to give instead", async () => {
+  const greedy = doubling(async (run) => {
+    if (run === 2) throw new AutoqnnError("out-of-memory", "OOM when allocating tensor", "Free some.");
+  });
+  await expect(collect(greedy, batches(3))).rejects.toMatchObject({
+    code: "out-of-memory",
+    message: expect.stringContaining(
+      "the work to fit into memory with 2 examples at once, received: OOM when",
+    ),
+    hint: expect.stringContaining("Give a smaller batchSize, 1 for example"),
+  });
 });
 
 test.each([1, 2, 3, 4, 9])(
