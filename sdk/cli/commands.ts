@@ -31,9 +31,11 @@ export function commands(): Command {
       new Option("--no-training", "round the network as it is, to 8 bits everywhere").conflicts([
         "budget",
         "epochs",
+        "progressive",
       ]),
     )
     .option("--epochs <n>", "epochs of every stage; may be a fraction", positive)
+    .option("--progressive <bits>", "fine-tune at more bits first, for example 8,4", descendingBits)
     .option("--seed <n>", "the same seed gives the same result", wholeFrom(0), 0)
     .addOption(
       new Option("--batch-normalization <how>", "what becomes of it in the artifact").choices([
@@ -124,6 +126,13 @@ function positive(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError("Expected a positive number.");
+}
+
+function descendingBits(text: string): number[] {
+  const bits = text.split(",").map(Number);
+  const whole = bits.every((b) => Number.isInteger(b) && b >= 1 && b <= 8);
+  if (whole && bits.every((b, i) => i === 0 || b < bits[i - 1]!)) return bits;
+  throw new InvalidArgumentError("Expected bitwidths from 8 down to 1, such as 8,4.");
 }
 
 function wholeFrom(least: number): (text: string) => number {

@@ -19,6 +19,7 @@ interface Options
   readonly budget: Budget;
   readonly training: boolean;
   readonly epochs?: number;
+  readonly progressive?: number[];
   readonly seed: number;
   readonly out: string;
   readonly report?: string;
@@ -35,6 +36,7 @@ export async function quantize(
     budget,
     training,
     epochs,
+    progressive,
     seed,
     batchNormalization,
     biasCorrection,
@@ -65,7 +67,7 @@ export async function quantize(
   const onProgress = await terminalProgress();
   const stage = { checkpoint, onProgress, ...(epochs !== undefined && { epochs }) };
   const start = autoqnn(model, { ...edges, data, seed });
-  const runs = training ? await stages(start, stage, budget) : [];
+  const runs = training ? await stages(start, stage, budget, progressive) : [];
   const quantized = await (runs[2] ?? start).generate({ batchNormalization, biasCorrection });
   await quantized.save(out);
   await rm(checkpoint, { recursive: true, force: true });
@@ -90,10 +92,11 @@ async function stages(
   start: Start,
   stage: Pick<FineTuneOptions, "checkpoint" | "onProgress" | "epochs">,
   budget: Budget,
+  progressive: number[] | undefined,
 ) {
   const searched = await start.searchSchemes(stage).run();
   const learned = await searched.learnPrecision({ ...stage, budget }).run();
-  const tuned = await learned.fineTune(stage).run();
+  const tuned = await learned.fineTune({ ...stage, ...(progressive && { progressive }) }).run();
   return [searched, learned, tuned] as const;
 }
 

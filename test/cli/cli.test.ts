@@ -242,6 +242,7 @@ describe("options of what is quantized", () => {
   });
 
   it.each([
+    ["bitwidths that do not descend", ["--progressive", "4,8"], /Expected bitwidths from 8 down to 1/],
     ["a correction of biases that training moves", ["--bias-correction"], /needs '--no-training'/],
     [
       "a budget for what is not trained",
@@ -253,6 +254,13 @@ describe("options of what is quantized", () => {
       name: "CommanderError",
       message: expect.stringMatching(message),
     });
+  });
+
+  it("trains at higher bitwidths first where asked", async () => {
+    const out = join(directory, "progressive");
+    await here("quantize", model, "--data", data, "--epochs", "0.5", "--progressive", "6,3", "--out", out);
+    const { stages } = (await load(out)).provenance;
+    expect(stages.at(-1)).toMatchObject({ kind: "tune", options: { progressive: [6, 3] } });
   });
 
   it("without training weights are rounded as they are, by a scale per channel and with biases moved where it is said", async () => {
