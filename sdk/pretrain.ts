@@ -78,7 +78,7 @@ export async function score(
   }: { readonly batchSize?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Score> {
   const graph = quantizedGraph(model);
-  const source = await checkedSource("examples", examples, modelShape(graph));
+  const source = await checkedSource("examples", examples, modelShape(graph), signal);
   return evaluate({
     engine: await engine(),
     graph,

@@ -35,7 +35,7 @@ export async function confusions(
       "Give one name for each output of the network, in order.",
     );
   }
-  const source = await checkedSource("examples", data, shape);
+  const source = await checkedSource("examples", data, shape, signal);
   const step = (await engine()).compile("confusion", ({ x, y, ...all }) => {
     const [logits] = forward(graph, all, [x!], { logits: true });
     const truth = y!.rank === 1 ? tf.cast(y!, "int32") : tf.argMax(y!, 1);

@@ -38,7 +38,7 @@ export async function layerErrors(
   checkSame(original, inputs);
   // An input that was not calibrated has no quantizer.
   const nodes = inputs.filter((id) => `thresholds/${id}` in at);
-  const source = await checkedSource("examples", data, modelShape(graph));
+  const source = await checkedSource("examples", data, modelShape(graph), signal);
   const outputs = graph.outputs.map((_, i) => (i === 0 ? "output" : `output:${i}`));
   const floating = Object.fromEntries(
     Object.entries(original.read()).map(([name, tensor]) => [`floating/${name}`, tensor]),

@@ -27,7 +27,7 @@ export async function scored(
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<Score> {
-  const source = await checkedSource("examples", examples, modelShape(graph));
+  const source = await checkedSource("examples", examples, modelShape(graph), signal);
   const step = (await engine()).compile("evaluate artifact", ({ x, y, ...all }) => {
     const [logits] = forward(graph, all, [x!], { logits: true });
     return {

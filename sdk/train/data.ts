@@ -1,6 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs";
+import { notebook } from "../display.js";
 import { AutoqnnError } from "../errors.js";
 import { fingerprint } from "./checkpoint.js";
+import { refuseStopped } from "./stopped.js";
 
 /** One batch of n examples. Whoever takes it from a split disposes both tensors. */
 export interface Batch {
@@ -107,12 +110,15 @@ const isSplit = (examples: Examples): examples is Split => "batches" in examples
  * Checks `examples` against a model before any work is done.
  *
  * A split is checked by what it states and by its first batch; another iterable is read once, whole, which also counts
- * its batches. Throws AutoqnnError `bad-data` for an empty set, a wrong shape, a label out of range or a non-finite input.
+ * its batches, until `signal` fires, by default that of the notebook's running cell.
+ *
+ * @throws AutoqnnError `bad-data` for an empty set, a wrong shape, a label out of range or a non-finite input; `aborted`
  */
 export async function checkedSource(
   name: string,
   examples: Examples,
   model: { readonly inputShape: readonly (number | null)[]; readonly classes: number },
+  signal: AbortSignal | undefined = notebook()?.signal,
 ): Promise<Source> {
   if (isSplit(examples) && examples.classes > model.classes) {
     throw new AutoqnnError(
@@ -129,6 +135,9 @@ export async function checkedSource(
       tf.dispose([batch.x, batch.y]);
       break;
     }
+    // An iterable may have no end, and give its batches without ever waiting.
+    await setImmediate();
+    refuseStopped(signal, `Reading ${name} was stopped after ${digests.length} batches`);
   }
   if (digests.length === 0) {
     throw new AutoqnnError(

@@ -27,6 +27,19 @@ test("a plain array of batches is counted, and can be iterated epoch after epoch
   expect(await labelsOf(source, 1)).toEqual([[2]]);
 });
 
+test("an iterable without an end, which never waits, can be stopped, and says how far it was read", async () => {
+  const stop = new AbortController();
+  const one = batch([0, 1]);
+  function* endless(): Generator<Batch> {
+    for (;;) yield one;
+  }
+  setTimeout(() => stop.abort(), 20);
+  await expect(checkedSource("train", endless(), model, stop.signal)).rejects.toMatchObject({
+    code: "aborted",
+    message: expect.stringMatching(/Reading train was stopped after \d+ batches/),
+  });
+});
+
 test("halves share nothing and leave nothing out", async () => {
   const source = await checkedSource("train", [batch([0]), batch([1]), batch([2])], model);
   const [first, second] = source.halves(0);
