@@ -104,7 +104,7 @@ export const METHODS: readonly Method[] = [
     }),
   },
   ...BASELINES.map(published),
-  trained(NAMES.lsqEnds, NAMES.lsq, lsq, 8),
+  trained(NAMES.lsqEnds, NAMES.lsqEnds, lsq, 8),
   ...SINGLE.map(uniform),
   ...ABLATIONS,
   ...PRECISION,
