@@ -7,16 +7,19 @@ interface Difference {
   readonly effect: Effect;
 }
 
-/** How many times the median row may reach before the axis ends short of it: one collapse would hide all other differences. */
-const FAR = 6;
+/**
+ * A row that lies farther out than so many times what the median row reaches, interval included, is left out of the axis: one
+ * collapse would hide all other differences.
+ */
+const FAR = 3;
 
 /**
  * Differences to one method as points on a line each, with their confidence intervals, beside zero. Filled points are those
  * whose interval leaves out zero. A row that lies far outside of most is written at the edge instead of drawn.
  */
 export function differencesFigure(title: string, unit: string, rows: readonly Difference[]): Figure {
-  const reach = FAR * median(rows.map(({ effect }) => Math.abs(effect.mean)));
-  const far = rows.filter(({ effect }) => Math.abs(effect.mean) > reach);
+  const most = FAR * median(rows.map(({ effect }) => reach(effect)));
+  const far = rows.filter(({ effect }) => Math.abs(effect.mean) > most);
   const near = rows.filter((row) => !far.includes(row));
   const kinds = [
     { name: "interval leaves out zero", symbol: "circle", own: near.filter(({ effect }) => isClear(effect)) },
@@ -68,6 +71,9 @@ function atEdge({ name, effect: { mean } }: Difference) {
     ...{ text, showarrow: false, font: { size: 11, color: INK } },
   };
 }
+
+const reach = ({ mean, low, high }: Effect): number =>
+  Math.max(...[mean, low ?? mean, high ?? mean].map(Math.abs));
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
