@@ -100,8 +100,10 @@ interface Row {
 
 const saidOf = ({ ours, reference, points }: Claim): string =>
   points < 0
-    ? `${ours} at most ${-points} points below ${reference}`
-    : `${ours} at least ${points} points above ${reference}`;
+    ? `${ours} at most ${inPoints(-points)} below ${reference}`
+    : `${ours} at least ${inPoints(points)} above ${reference}`;
+
+const inPoints = (count: number): string => (count === 1 ? "one point" : `${count} points`);
 
 /** "yes" and "no" where the whole interval lies on that side of what is claimed. */
 function verdict({ claim: { points }, effect }: Row): string {

@@ -34,8 +34,8 @@ export type Aim =
  * weights of a layer before its inputs) and each gets the most bits that an equally good allocation gives it; `ties` names
  * the nodes where that decided.
  *
- * Budgets on bit operations, which are products of bitwidths, can take the proof more than its time, the more so the more
- * nodes are equally good; the search is then broken off after a number of steps, and `gap` bounds what it may have missed.
+ * With budgets on bit operations, which are products of bitwidths, the proof may have no end, the more so the more nodes are
+ * equally good; the search is then broken off after a number of steps, and `gap` bounds what it may have missed.
  *
  * @param choices allowed bitwidths by node id, ascending
  * @throws AutoqnnError `infeasible-budget`, see `reach`; `bad-option` for a node without a target.

@@ -77,13 +77,15 @@ export async function integerSolver(): Promise<IntegerSolver> {
       model.dispose();
     }
   };
-  const { optimal, infeasible } = runtime.constants.modelStatus;
+  // The limit on nodes counts as one on solutions.
+  const { optimal, infeasible, solutionLimit } = runtime.constants.modelStatus;
   const { feasible } = runtime.constants.solutionStatus;
   return {
     solve: (program) =>
       run(program, (model, columns) => {
         const status = model.getModelStatus();
         const proven = status === optimal || status === infeasible;
+        if (!proven && status !== solutionLimit) throw unsolved(status);
         if (model.info.get("primal_solution_status") !== feasible) return { chosen: undefined, proven };
         const { colValue } = model.getSolution();
         return { chosen: new Set(columns.filter((_, j) => colValue[j]! > 0.5)), proven };
@@ -147,6 +149,6 @@ function summed(entries: readonly Entry[]): Map<string, number> {
 const unsolved = (status: number): AutoqnnError =>
   new AutoqnnError(
     "engine",
-    `Expected HiGHS to solve the linear program, received status ${status}.`,
+    `Expected HiGHS to solve the program, received status ${status}.`,
     "Allow fewer bitwidths per node, or fewer limits at once.",
   );
