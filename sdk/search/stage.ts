@@ -32,7 +32,7 @@ export interface SearchStageOptions extends Length {
   readonly trialSteps?: number | undefined;
 }
 
-const EPOCHS = 0.5;
+const EPOCHS = 0.25;
 
 /** Long trials: the weights that a search leaves fit its own choice, and clip has to catch up. */
 const TRIAL_SHARE = 1;
