@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { engine } from "../engine/index.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import { type Batch, checkedSource, type Examples } from "../train/data.js";
+import { scoreOf } from "../train/evaluate.js";
 import { countCorrect, crossEntropy } from "../train/objective.js";
 import { passes } from "../train/passes.js";
 import type { OnProgress } from "../train/progress.js";
@@ -37,23 +38,19 @@ export async function scored(
   });
   const steps = source.batchesPerEpoch(batchSize);
   const started = performance.now();
-  let [done, loss, correct, count] = [0, 0, 0, 0];
+  let done = 0;
   try {
     const inputs = ({ x, y }: Batch) => ({ ...at, x, y });
     const how = { what: "The evaluation", signal };
-    for await (const { x, outputs } of passes(step, source.epoch({ batchSize }), inputs, how)) {
-      loss += (await outputs.loss!.data())[0]!;
-      correct += (await outputs.correct!.data())[0]!;
-      count += x.shape[0]!;
+    const passing = passes(step, source.epoch({ batchSize }), inputs, how);
+    return await scoreOf(passing, ({ loss, accuracy, count }) => {
       const seconds = (performance.now() - started) / 1000;
       onProgress?.({
-        ...{ stage: "evaluate", step: ++done, steps, epoch: 1, epochs: 1 },
-        ...{ loss: loss / count, accuracy: correct / count },
+        ...{ stage: "evaluate", step: ++done, steps, epoch: 1, epochs: 1, loss, accuracy },
         ...{ speed: count / seconds, eta: (seconds / done) * (steps - done) },
       });
-    }
+    });
   } finally {
     step.dispose();
   }
-  return { loss: loss / count, accuracy: correct / count, count };
 }

@@ -129,6 +129,9 @@ export async function checkedSource(
   }
   const digests: string[] = [];
   const whole = !isSplit(examples);
+  const refuse = (): void =>
+    refuseStopped(signal, `Reading ${name} was stopped after ${digests.length} batches`);
+  if (whole) refuse();
   for await (const batch of examples) {
     digests.push(checkBatch(`${name} batch ${digests.length}`, batch, model));
     if (!whole) {
@@ -137,7 +140,7 @@ export async function checkedSource(
     }
     // An iterable may have no end, and give its batches without ever waiting.
     await setImmediate();
-    refuseStopped(signal, `Reading ${name} was stopped after ${digests.length} batches`);
+    refuse();
   }
   if (digests.length === 0) {
     throw new AutoqnnError(

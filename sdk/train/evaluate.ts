@@ -3,7 +3,7 @@ import { notebook } from "../display.js";
 import type { Engine } from "../engine/engine.js";
 import type { QuantizedGraph } from "../graph/graph.js";
 import type { Batch, Source } from "./data.js";
-import { passes } from "./passes.js";
+import { type Passed, passes } from "./passes.js";
 import type { Policy } from "./policy.js";
 import { program } from "./program.js";
 import type { Score } from "./run.js";
@@ -37,20 +37,32 @@ export async function evaluate({
 }: Evaluation): Promise<Score> {
   const step = engine.compile("evaluate", program(graph, policy, snapshot.signed).evaluate);
   const state = stateOf(graph, snapshot, policy);
-  let loss = 0;
-  let correct = 0;
-  let count = 0;
   try {
     const inputs = ({ x, y }: Batch) => ({ ...state, x, y });
     const how = { what: "The evaluation", signal };
-    for await (const { x, outputs } of passes(step, source.epoch({ batchSize }), inputs, how)) {
-      loss += (await outputs.loss!.data())[0]!;
-      correct += (await outputs.correct!.data())[0]!;
-      count += x.shape[0]!;
-    }
+    return await scoreOf(passes(step, source.epoch({ batchSize }), inputs, how));
   } finally {
     step.dispose();
     tf.dispose(state);
   }
-  return { loss: loss / count, accuracy: correct / count, count };
+}
+
+/**
+ * The score of all batches together, of each of which a step gave `loss`, summed over its examples, and how many are `correct`.
+ *
+ * @param soFar is told the score after each batch
+ */
+export async function scoreOf(
+  batches: AsyncIterable<Passed>,
+  soFar: (score: Score) => void = () => {},
+): Promise<Score> {
+  let [loss, correct, count] = [0, 0, 0];
+  const score = (): Score => ({ loss: loss / count, accuracy: correct / count, count });
+  for await (const { x, outputs } of batches) {
+    loss += (await outputs.loss!.data())[0]!;
+    correct += (await outputs.correct!.data())[0]!;
+    count += x.shape[0]!;
+    soFar(score());
+  }
+  return score();
 }

@@ -113,7 +113,7 @@ describe("a signal that has fired", () => {
   ])("keeps %s from beginning", async (_, work) => {
     await expect(work(AbortSignal.abort())).rejects.toMatchObject({
       code: "aborted",
-      message: expect.stringMatching(/^The .* was stopped after 0 examples\./),
+      message: expect.stringMatching(/^Reading examples was stopped after 0 batches\./),
     });
   });
 });
