@@ -130,13 +130,28 @@ function groupsOf(rows: readonly FrontierRow[]): Group[] {
   });
 }
 
-/** A logarithmic axis of its own names digits without their powers of ten; these are 1, 2 and 5 times each power. */
+/** Marks between 1 and 10, from few to many. */
+const MARKS: readonly (readonly number[])[] = [
+  [1, 2, 5],
+  ...[1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01].map((step) =>
+    Array.from({ length: Math.round(9 / step) }, (_, i) => 1 + i * step),
+  ),
+];
+
+/**
+ * A logarithmic axis of its own names digits without their powers of ten, and none where the values lie between two powers.
+ * These are the fewest round numbers of which three or more lie among the values; the values themselves where they are too near.
+ */
 function ticks(values: readonly number[]): { readonly tickvals: number[]; readonly ticktext: string[] } {
-  const powers = [Math.min(...values), Math.max(...values)].map((value) => Math.floor(Math.log10(value)));
-  const [lowest, highest] = powers as [number, number];
-  const tickvals = Array.from({ length: highest - lowest + 1 }, (_, i) => 10 ** (lowest + i)).flatMap(
-    (power) => [power, 2 * power, 5 * power],
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const [lowest, highest] = [least, most].map((value) => Math.floor(Math.log10(value))) as [number, number];
+  const powers = Array.from({ length: highest - lowest + 1 }, (_, i) => 10 ** (lowest + i));
+  const sets = MARKS.map((marks) =>
+    powers
+      .flatMap((power) => marks.map((mark) => Number((mark * power).toPrecision(4))))
+      .filter((mark) => mark >= least && mark <= most),
   );
+  const tickvals = sets.find((set) => set.length >= 3) ?? [...new Set(values)];
   return { tickvals, ticktext: tickvals.map((value) => value.toLocaleString("en-US")) };
 }
 

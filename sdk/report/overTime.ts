@@ -1,3 +1,4 @@
+import type { Candidate } from "../train/policy.js";
 import type { AnyRun, LearnRun, SearchRun, Trace } from "../train/run.js";
 import { type Figure, type Panel, pageOf, smallMultiples } from "./panels.js";
 import { axis, DASHES, INK, layout, line, SCHEME_COLOURS, SIDES, STAGES } from "./style.js";
@@ -5,17 +6,18 @@ import { rowAt, smoothed, softmax, steps, traceOf } from "./traces.js";
 
 /**
  * The weights p = softmax(theta) of every node's candidates at each step of a scheme search: one small plot per node, a
- * colour for each scheme; neighbours differ in their dashes.
+ * colour for each scheme, a dash for each candidate, the same in every plot.
  */
 export function thetaOverTime(run: SearchRun): Figure {
   const trace = traceOf(run, "theta");
   const at = steps(run.history.steps);
   const named = new Set<string>();
+  const all = [...new Set(run.nodes.flatMap((node) => run.candidates[node]!.map(nameOf)))];
   const panels = nodesOfRows(run, trace).map(({ nodes, start }, index): Panel => {
     const candidates = run.candidates[nodes[0]!]!;
     const p = at.map((step) => softmax(rowAt(trace, step).subarray(start, start + candidates.length)));
-    const front = candidates.map(({ scheme, bits }, i) => {
-      const name = `${scheme} ${bits}`;
+    const front = candidates.map((candidate, i) => {
+      const name = nameOf(candidate);
       // The menu of pages hides all traces of the other pages, so each page names its lines anew.
       const key = `${pageOf(index)} ${name}`;
       const showlegend = !named.has(key);
@@ -28,7 +30,11 @@ export function thetaOverTime(run: SearchRun): Figure {
         showlegend,
         x: at.map((step) => step + 1),
         y: p.map((row) => Number(row[i]!.toFixed(4))),
-        line: { color: SCHEME_COLOURS[scheme], dash: DASHES[i % DASHES.length], width: 1.6 },
+        line: {
+          color: SCHEME_COLOURS[candidate.scheme],
+          dash: DASHES[all.indexOf(name) % DASHES.length],
+          width: 1.6,
+        },
         hovertemplate: `${name}: %{y:.3f} at step %{x}<extra></extra>`,
       };
     });
@@ -41,6 +47,8 @@ export function thetaOverTime(run: SearchRun): Figure {
     y: axis("p = softmax(theta)", { range: [0, 1.02], nticks: 4 }),
   });
 }
+
+const nameOf = ({ scheme, bits }: Candidate): string => `${scheme} ${bits}`;
 
 /** The real bitwidth b of every node at each step of precision learning: weights on the left, inputs on the right. */
 export function bitsOverTime(run: LearnRun): Figure {

@@ -41,6 +41,20 @@ describe("thetaOverTime", () => {
     });
   });
 
+  it("has one colour and one dash for a candidate in all plots, whichever others are beside it", () => {
+    const candidates = Object.fromEntries(
+      search.nodes.map((node, i) => [node, search.candidates[node]!.slice(i % 2 === 0 ? 0 : 3)]),
+    );
+    const looks = new Map<string, Set<string>>();
+    for (const { name, line } of thetaOverTime({ ...search, candidates }).data as {
+      name: string;
+      line: object;
+    }[])
+      if (name !== undefined) looks.set(name, (looks.get(name) ?? new Set()).add(JSON.stringify(line)));
+    expect(looks.size).toBe(8);
+    for (const own of looks.values()) expect(own.size).toBe(1);
+  });
+
   it("shows one page of twelve nodes at a time, and a menu for the others", () => {
     const figure = thetaOverTime(search);
     const menu = (figure.layout.updatemenus as { buttons: { args: [{ visible: boolean[] }] }[] }[])[0]!;

@@ -37,6 +37,15 @@ describe("frontier", () => {
     expect([start.name, start.x, start.y]).toEqual(["FP32", [312], [93]]);
   });
 
+  it.each([
+    ["lie between two powers", [6072, 8664], ["6.5", "7", "7.5", "8", "8.5"]],
+    ["reach over some powers", [900, 120_000], ["1", "2", "5", "10", "20", "50", "100"]],
+    ["hardly differ", [6072, 6073], ["6.072", "6.073"]],
+  ])("names sizes on its axis where they %s", (_, sizes, names) => {
+    const { layout } = frontier(sizes.map((bytes, i) => ({ name: `row ${i}`, accuracy: 0.5, bytes })));
+    expect((layout.xaxis as { ticktext: string[] }).ticktext).toEqual(names);
+  });
+
   it("refuses runs that have no result", () => {
     expect(() => frontier([])).toThrow(/received none/);
     expect(() => frontier([{ name: "failed", accuracy: Number.NaN, bytes: 1 }])).toThrow(/failed/);
