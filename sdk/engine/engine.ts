@@ -71,8 +71,8 @@ export interface Engine {
    * constants above 64 KB whose elements differ. Tensors made before the trace may be used: the step holds them. The
    * reference engine refuses none of this, since it runs the body every time.
    *
-   * @param options `training`: it will run so often that compiling it by XLA pays, which is done on a GPU unless AUTOQNN_XLA
-   * says otherwise, and convolutions and matrix products may be taken in bfloat16, where AUTOQNN_PRECISION says so. What is
+   * @param options `training`: it will run so often that compiling it by XLA may pay, which is done where AUTOQNN_XLA says
+   * so, and convolutions and matrix products may be taken in bfloat16, where AUTOQNN_PRECISION says so. What is
    * evaluated is to be what will be deployed.
    * @example
    * const step = engine.compile("descend", ({ w, x, rate }) => {

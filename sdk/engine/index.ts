@@ -10,7 +10,7 @@ let current: Promise<Engine> | undefined;
  *
  * - `AUTOQNN_ENGINE`: `native` (default), or `reference`, which needs no set-up and is slow.
  * - `AUTOQNN_DEVICE`: `cpu` or `gpu`; by default the GPU where there is an NVIDIA driver.
- * - `AUTOQNN_XLA`: `1` or `0`, whether steps of training are compiled by XLA; by default on a GPU.
+ * - `AUTOQNN_XLA`: `1` or `0`, whether steps of training are compiled by XLA: for long runs on a GPU; `0` by default.
  * - `AUTOQNN_PRECISION`: `bfloat16` takes the convolutions and matrix products of training in bfloat16; `float32` by default.
  * - `AUTOQNN_THREADS`: threads of the native engine, all cores by default.
  *

@@ -40,7 +40,7 @@ const MEGABYTE = 1e6;
 
 /** One table a network: every method's step against our FP32. */
 export function timeTable(outcomes: Readonly<Record<string, Outcome>>): Table {
-  const base = (measured(outcomes.fp32) ?? measured(outcomes["fp32-plain"]))?.median;
+  const base = measured(outcomes.fp32)?.median;
   const rows = METHODS.flatMap((method) => {
     const outcome = outcomes[method.id];
     return outcome ? [{ ...method, outcome, timing: measured(outcome) }] : [];

@@ -148,7 +148,7 @@ function registeredBackend(): NativeBackend {
     );
   }
   const addon = openAddon();
-  const backend = new NativeBackend(addon, compilesByXla(addon.isUsingGpuDevice()));
+  const backend = new NativeBackend(addon, compilesByXla());
   registerGather(backend.addon);
   tf.registerBackend(BACKEND, () => backend, 3);
   return backend;
