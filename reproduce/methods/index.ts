@@ -15,13 +15,14 @@ const SEARCHING_OF_OTHERS = 0.2;
 /** A method of the literature. A rule that allots bits is not as its paper has it. */
 function published(baseline: Baseline): Method {
   const name = baseline.allocate ? baseline.name : `${baseline.name} (as published)`;
-  return trained(name, name, baseline);
+  return trained(name, baseline);
 }
 
 /** A method of the literature as a row; with `firstLast`, the first and the last layer have so many bits. */
-function trained(name: string, family: string, baseline: Baseline, firstLast?: number): Method {
+function trained(name: string, baseline: Baseline, firstLast?: number): Method {
   return {
-    ...{ name, family },
+    name,
+    family: name,
     run: async (model, { watch, ...protocol }) => {
       const ends = firstLast !== undefined && { firstLast };
       const run = await trainBaseline(model, baseline, { ...protocol, ...watch, ...ends });
@@ -104,7 +105,7 @@ export const METHODS: readonly Method[] = [
     }),
   },
   ...BASELINES.map(published),
-  trained(NAMES.lsqEnds, NAMES.lsqEnds, lsq, 8),
+  trained(NAMES.lsqEnds, lsq, 8),
   ...SINGLE.map(uniform),
   ...ABLATIONS,
   ...PRECISION,

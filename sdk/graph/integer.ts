@@ -84,9 +84,11 @@ export async function integerSolver(): Promise<IntegerSolver> {
     solve: (program) =>
       run(program, (model, columns) => {
         const status = model.getModelStatus();
-        const proven = status === optimal || status === infeasible;
+        if (status === infeasible) return { chosen: undefined, proven: true };
+        const proven = status === optimal;
         if (!proven && status !== solutionLimit) throw unsolved(status);
-        if (model.info.get("primal_solution_status") !== feasible) return { chosen: undefined, proven };
+        const found = proven || model.info.get("primal_solution_status") === feasible;
+        if (!found) return { chosen: undefined, proven };
         const { colValue } = model.getSolution();
         return { chosen: new Set(columns.filter((_, j) => colValue[j]! > 0.5)), proven };
       }),
