@@ -110,8 +110,8 @@ function run(
   let [edge, call] = [0, 0];
   for (const step of plan.steps) {
     if (step.kind === "crossing") {
-      const { made, logits } = flows.get(step.from)!;
-      put(step.to, made, { logits });
+      const { made, logits, mask } = flows.get(step.from)!;
+      put(step.to, made, { logits, ...(step.carriesMask && { mask }) });
       continue;
     }
     const sources = step.inputs.map((slot) => flows.get(slot)!);

@@ -20,11 +20,12 @@ export interface Call {
   readonly outputs: readonly number[];
 }
 
-/** A tensor passes the border of a model: it is the same tensor, but its mask stays behind. */
+/** A tensor passes the border of a model: it is the same tensor, but its mask stays behind unless the model carries masks. */
 export interface Crossing {
   readonly kind: "crossing";
   readonly from: number;
   readonly to: number;
+  readonly carriesMask: boolean;
 }
 
 /** The order in which a model computes, nested models unfolded. */
@@ -56,21 +57,23 @@ export function planOf(model: tf.LayersModel, open?: number): Plan {
     return slots.push({ shape, dtype: tensor.dtype ?? "float32", entries }) - 1;
   };
 
-  const cross = (from: number, tensor: tf.SymbolicTensor): number => {
+  const cross = (from: number, tensor: tf.SymbolicTensor, { supportsMasking }: Layer): number => {
     const to = slot(tensor, closed(tensor.shape, slots[from]!.shape));
-    steps.push({ kind: "crossing", from, to });
+    steps.push({ kind: "crossing", from, to, carriesMask: supportsMasking });
     return to;
   };
 
   const unfold = (container: tf.LayersModel, sources: readonly number[]): number[] => {
-    const at = new Map(container.inputs.map((tensor, i) => [tensor.id, cross(sources[i]!, tensor)]));
+    const at = new Map(
+      container.inputs.map((tensor, i) => [tensor.id, cross(sources[i]!, tensor, container)]),
+    );
     const record = (tensor: tf.SymbolicTensor): void => {
       const layer = tensor.sourceLayer;
       const node = layer.inboundNodes[tensor.nodeIndex]!;
       const inputs = tensor.inputs.map((input) => at.get(input.id)!);
       if (isContainer(layer)) {
         const inner = unfold(layer, inputs);
-        node.outputTensors.forEach((output, i) => void at.set(output.id, cross(inner[i]!, output)));
+        node.outputTensors.forEach((output, i) => void at.set(output.id, cross(inner[i]!, output, layer)));
         return;
       }
       const path = paths.get(layer) ?? layer.name;

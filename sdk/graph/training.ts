@@ -1,12 +1,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { batchNormTraining, uniform } from "../engine/ops.js";
 import { AutoqnnError } from "../errors.js";
+import { maskFor } from "../model/layers/masks.js";
 import type { Holder } from "./holders.js";
 import { fields, type Layer, toList } from "./layers.js";
 import type { Patches } from "./patches.js";
 
 type Draw = (shape: number[]) => tf.Tensor;
-type Override = (layer: Layer, x: tf.Tensor, draw: Draw) => tf.Tensor;
+type Override = (layer: Layer, x: tf.Tensor, draw: Draw, mask?: tf.Tensor) => tf.Tensor;
+type Kwargs = tf.serialization.ConfigDict;
 
 interface BatchNormalization {
   readonly axis: number;
@@ -44,6 +46,9 @@ interface Random extends Layer {
 function isRandom(layer: Layer): layer is Random {
   return typeof (layer as Partial<Random>).random === "function";
 }
+
+/** What Keras adds to a sum that it divides by. */
+const KERAS_EPSILON = 1e-7;
 
 /** How layer classes compute in training, where their own way is slow or draws random numbers on the host. */
 const OVERRIDES: Readonly<Record<string, Override>> = {
@@ -90,8 +95,8 @@ export function trainingCalls(
     const override = OVERRIDES[layer.getClassName()];
     const draw = drawFor(layer);
     if (override) {
-      instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) =>
-        override(layer, toList(inputs)[0]!, draw),
+      instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs) =>
+        override(layer, toList(inputs)[0]!, draw, maskIn(layer, inputs, kwargs)),
       );
     } else if (isRandom(layer)) {
       instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) =>
@@ -128,8 +133,9 @@ export function momentCalls(
   for (const layer of layers.filter((layer) => layer.getClassName() === "BatchNormalization")) {
     const { movingMean, movingVariance } = fields<BatchNormalization>(layer);
     const variables = { mean: names.get(movingMean)!, variance: names.get(movingVariance)! };
-    instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[]) => {
-      const { y, mean, variance, count } = normalized(layer, toList(inputs)[0]!);
+    instances.set(layer, "call", (inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs) => {
+      const mask = maskIn(layer, inputs, kwargs);
+      const { y, mean, variance, count } = normalized(layer, toList(inputs)[0]!, mask);
       // The tidy of a wrapper would take them away before the pass is over.
       measured.push({ variables, count, mean: tf.keep(mean), variance: tf.keep(variance) });
       return y;
@@ -138,9 +144,9 @@ export function momentCalls(
 }
 
 /** moving = momentum * moving + (1 - momentum) * batch, with the biased variance of the batch. */
-function batchNormalization(layer: Layer, x: tf.Tensor): tf.Tensor {
+function batchNormalization(layer: Layer, x: tf.Tensor, _: Draw, mask?: tf.Tensor): tf.Tensor {
   const { movingMean, movingVariance, momentum } = fields<BatchNormalization>(layer);
-  const { y, mean, variance } = normalized(layer, x);
+  const { y, mean, variance } = normalized(layer, x, mask);
   const move = (moving: tf.LayerVariable, batch: tf.Tensor): void => {
     const before = moving.read();
     moving.write(tf.sub(before, tf.mul(tf.sub(before, batch), 1 - momentum)));
@@ -150,8 +156,16 @@ function batchNormalization(layer: Layer, x: tf.Tensor): tf.Tensor {
   return y;
 }
 
-/** x by its own moments over all axes but that of the channels. */
-function normalized(layer: Layer, x: tf.Tensor): Omit<BatchMoments, "variables"> & { readonly y: tf.Tensor } {
+/** The mask of a layer of ours that takes one: tfjs's own leave it. */
+const maskIn = (layer: Layer, inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs): tf.Tensor | undefined =>
+  "operands" in layer ? maskFor(layer as Parameters<typeof maskFor>[0], inputs, kwargs) : undefined;
+
+/** x by its own moments over all axes but that of the channels. What a mask covers is normalized, but not measured. */
+function normalized(
+  layer: Layer,
+  x: tf.Tensor,
+  mask?: tf.Tensor,
+): Omit<BatchMoments, "variables"> & { readonly y: tf.Tensor } {
   const own = fields<BatchNormalization>(layer);
   const axis = own.axis < 0 ? own.axis + x.rank : own.axis;
   const channels = x.shape[axis]!;
@@ -160,8 +174,29 @@ function normalized(layer: Layer, x: tf.Tensor): Omit<BatchMoments, "variables">
   // Exchanging two axes is its own inverse.
   const order = x.shape.map((_, i) => (i === axis ? x.rank - 1 : i === x.rank - 1 ? axis : i));
   const swap = (t: tf.Tensor): tf.Tensor => (axis === x.rank - 1 ? t : tf.transpose(t, order));
-  const { y, mean, variance } = batchNormTraining(swap(x), gamma, beta, own.epsilon);
+  const { y, mean, variance } = mask
+    ? maskedBatchNorm(swap(x), tf.expandDims(tf.cast(mask, "float32"), -1), gamma, beta, own.epsilon)
+    : batchNormTraining(swap(x), gamma, beta, own.epsilon);
+  // Masked values count too: of how many there are, batches differ little.
   return { y: swap(y), mean, variance, count: x.size / channels };
+}
+
+/** `seen` [batch, ..., 1] is 1 where x is measured and 0 elsewhere; channels stand last. */
+function maskedBatchNorm(
+  x: tf.Tensor,
+  seen: tf.Tensor,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+): { readonly y: tf.Tensor; readonly mean: tf.Tensor1D; readonly variance: tf.Tensor1D } {
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  const total = tf.add(tf.sum(tf.mul(tf.onesLike(x), seen), axes), KERAS_EPSILON);
+  const average = (values: tf.Tensor) => tf.div(tf.sum(tf.mul(values, seen), axes), total) as tf.Tensor1D;
+  const mean = average(x);
+  const centred = tf.sub(x, mean);
+  const variance = average(tf.square(centred));
+  const y = tf.add(tf.mul(centred, tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)))), beta);
+  return { y, mean, variance };
 }
 
 function dropout(layer: Layer, x: tf.Tensor, draw: Draw): tf.Tensor {

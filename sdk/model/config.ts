@@ -79,3 +79,11 @@ export function nameOf(layer: LayerConfig): string {
 export function show(value: unknown, length = 120): string {
   return (JSON.stringify(value) ?? "nothing").slice(0, length);
 }
+
+/** `name` with the first number that makes it one that is not taken, which takes it. */
+export function freeName(name: string, taken: Set<string>): string {
+  let i = 1;
+  while (taken.has(`${name}_${i}`)) i += 1;
+  taken.add(`${name}_${i}`);
+  return `${name}_${i}`;
+}

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { badModel } from "../badModel.js";
 import { show } from "../config.js";
+import { apart } from "../layers/passing.js";
 import { Arguments, type HostArray, type Shape, tensorOfArray } from "../operations/arguments.js";
 import { type Bound, bind } from "../operations/dialect.js";
 import { GRAPH_DEF } from "../operations/graphDef.js";
@@ -139,7 +140,8 @@ export class GraphLayers {
     const [kind, fromConfig] = tf.serialization.SerializationMap.getMap().classNameMap[className]!;
     const layer = fromConfig(kind, { ...config, name } as tf.serialization.ConfigDict) as tf.layers.Layer;
     this.#made.push(layer);
-    const result = layer.apply(inputs.length === 1 ? inputs[0]! : [...inputs]) as Symbolic | Symbolic[];
+    const own = apart(inputs, () => this.names.free(`${name}_again`));
+    const result = layer.apply(own.length === 1 ? own[0]! : own) as Symbolic | Symbolic[];
     for (const variable of layer.weights) {
       const values = weights[variable.originalName.split("/").at(-1)!]!;
       tf.tidy(() => void variable.write(tensorOfArray(values)));

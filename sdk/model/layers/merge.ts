@@ -3,8 +3,90 @@ import type { LayerClasses } from "./index.js";
 import type { LayerArgs } from "./layer.js";
 import { stock } from "./stock.js";
 
+/**
+ * What a step that some inputs see and others do not is to what follows: seen where "all" see it, as in Keras 2, or where
+ * "any" does, as in Keras 3.
+ */
+type Join = "all" | "any";
+
+interface MergeArgs extends LayerArgs {
+  readonly joinMasks?: Join;
+}
+
+type Masks = tf.Tensor | readonly (tf.Tensor | null)[] | null | undefined;
+
+/** Of two masks, and of a mask over the features of each step. */
+const JOINS = {
+  all: { two: tf.logicalAnd, features: tf.all },
+  any: { two: tf.logicalOr, features: tf.any },
+} as const;
+
+/** A layer of tfjs that makes one tensor of several, with Keras's masks: tfjs takes that of the first, in a shape of its own. */
+function merging(name: string) {
+  return class extends stock<object, MergeArgs>(name) {
+    readonly joinMasks: Join;
+
+    constructor(config: MergeArgs) {
+      super(config);
+      this.joinMasks = config.joinMasks ?? "all";
+    }
+
+    /** Without a mask on every input, Keras 3 gives none. */
+    get needsEveryMask(): boolean {
+      return this.joinMasks === "any";
+    }
+
+    // biome-ignore lint/suspicious/noExplicitAny: tfjs declares no null, which it gives and takes.
+    override computeMask(_: tf.Tensor | tf.Tensor[], given?: Masks): any {
+      const masks = [given].flat();
+      const present = masks.filter((mask) => mask != null);
+      if (present.length === 0 || (this.needsEveryMask && present.length < masks.length)) return null;
+      return present.reduce((a, b) => JOINS[this.joinMasks].two(a, b));
+    }
+
+    override getConfig(): tf.serialization.ConfigDict {
+      return { ...super.getConfig(), joinMasks: this.joinMasks };
+    }
+  };
+}
+
+class Add extends merging("Add") {
+  static override readonly className = "Add";
+}
+
+class Multiply extends merging("Multiply") {
+  static override readonly className = "Multiply";
+}
+
+class Average extends merging("Average") {
+  static override readonly className = "Average";
+}
+
+class Concatenate extends merging("Concatenate") {
+  static override readonly className = "Concatenate";
+
+  override get needsEveryMask(): boolean {
+    return false;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  override computeMask(inputs: tf.Tensor | tf.Tensor[], given?: Masks): any {
+    const masks = [given].flat();
+    if (masks.every((mask) => mask == null)) return null;
+    return tf.tidy(() => {
+      const { axis } = this as unknown as { readonly axis: number };
+      const whole = [inputs].flat().map((x, i) => {
+        const mask = masks[i];
+        if (!mask) return tf.ones(x.shape, "bool");
+        return mask.rank < x.rank ? tf.broadcastTo(tf.expandDims(mask, -1), x.shape) : mask;
+      });
+      return JOINS[this.joinMasks].features(tf.concat(whole, axis), -1);
+    });
+  }
+}
+
 /** The difference of two tensors. */
-class Subtract extends stock<object, LayerArgs>("Add") {
+class Subtract extends merging("Add") {
   static override readonly className = "Subtract";
 
   mergeFunction(inputs: tf.Tensor[]): tf.Tensor {
@@ -19,7 +101,7 @@ function alike(inputs: readonly tf.Tensor[]): tf.Tensor[] {
 }
 
 /** The largest of several values. */
-class Maximum extends stock<object, LayerArgs>("Maximum") {
+class Maximum extends merging("Maximum") {
   static override readonly className = "Maximum";
 
   mergeFunction(inputs: tf.Tensor[]): tf.Tensor {
@@ -28,7 +110,7 @@ class Maximum extends stock<object, LayerArgs>("Maximum") {
 }
 
 /** The smallest of several values. */
-class Minimum extends stock<object, LayerArgs>("Minimum") {
+class Minimum extends merging("Minimum") {
   static override readonly className = "Minimum";
 
   mergeFunction(inputs: tf.Tensor[]): tf.Tensor {
@@ -36,12 +118,12 @@ class Minimum extends stock<object, LayerArgs>("Minimum") {
   }
 }
 
-interface CustomScaleLayerConfig extends LayerArgs {
+interface CustomScaleLayerConfig extends MergeArgs {
   readonly scale: number;
 }
 
 /** y = x[0] + scale x[1], which Keras has for InceptionResNetV2 (keras.src.applications). */
-class CustomScaleLayer extends stock<object, CustomScaleLayerConfig>("Add") {
+class CustomScaleLayer extends merging("Add") {
   static override readonly className = "CustomScaleLayer";
   readonly #scale: number;
 
@@ -59,4 +141,6 @@ class CustomScaleLayer extends stock<object, CustomScaleLayerConfig>("Add") {
   }
 }
 
-export const MERGES = { Subtract, Maximum, Minimum, CustomScaleLayer } as unknown as LayerClasses;
+export const MERGES = {
+  ...{ Add, Average, Concatenate, CustomScaleLayer, Maximum, Minimum, Multiply, Subtract },
+} as unknown as LayerClasses;

@@ -10,6 +10,20 @@ class Identity extends KerasLayer {
   }
 }
 
+/**
+ * The inputs of a call, each a tensor of its own: what is there twice comes by way of an Identity. tfjs's executor counts down
+ * the calls that still need a tensor once for each input, and would let go of it before another call has had it.
+ *
+ * @param free gives a layer its name
+ */
+export function apart(inputs: readonly tf.SymbolicTensor[], free: () => string): tf.SymbolicTensor[] {
+  return inputs.map((input, i) =>
+    inputs.indexOf(input) === i || input.sourceLayer.getClassName() === "InputLayer"
+      ? input
+      : (new Identity({ name: free() }).apply(input) as tf.SymbolicTensor),
+  );
+}
+
 interface PenaltyConfig extends LayerArgs {
   readonly l1?: number;
   readonly l2?: number;

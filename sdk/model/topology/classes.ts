@@ -38,9 +38,9 @@ export function classNameOf(layer: LayerConfig, where: string): string {
   );
 }
 
-/** What the class of `layer` says of its calls: a model takes its inputs alone. */
+/** What the class of `layer` says of its calls. */
 export function signatureOf(layer: LayerConfig, where: string): Signature {
-  if (isContainer(layer)) return {};
+  if (isContainer(layer)) return { tensorArguments: ["inputs", "mask"] };
   const name = classNameOf(layer, where);
   return ((isStock(name) ? LAYERS[name] : undefined) ?? registry()[name]![0]) as Signature;
 }

@@ -1,6 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { AutoqnnError } from "../../errors.js";
 import { badModel } from "../badModel.js";
+import { freeName } from "../config.js";
+import { type Coming, carryMasks, masked, takeMasks } from "../layers/masks.js";
+import { apart } from "../layers/passing.js";
 import type { Blueprint, FunctionalBlueprint, LayerBlueprint, SequentialBlueprint } from "./blueprint.js";
 import type { Reference } from "./calls.js";
 import { inOrder, keyOf, madeByNothing } from "./order.js";
@@ -25,16 +28,16 @@ export function construct(blueprint: Blueprint, where: string): Layer {
   }
 }
 
-function constructPart(blueprint: Blueprint, where: string): Layer {
+/** @param coming for a model, with which of its inputs a mask comes */
+function constructPart(blueprint: Blueprint, where: string, coming: Coming = []): Layer {
+  if (blueprint.kind === "layer") return constructLayer(blueprint, where);
   const inside = `model "${blueprint.name}" of ${where}`;
-  switch (blueprint.kind) {
-    case "layer":
-      return constructLayer(blueprint, where);
-    case "sequential":
-      return constructSequential(blueprint, inside);
-    case "functional":
-      return constructFunctional(blueprint, inside);
-  }
+  const model =
+    blueprint.kind === "sequential"
+      ? constructSequential(blueprint, inside, coming)
+      : constructFunctional(blueprint, inside, coming);
+  carryMasks(model, coming, inside);
+  return model;
 }
 
 function constructLayer(blueprint: LayerBlueprint, where: string): Layer {
@@ -47,19 +50,26 @@ function constructLayer(blueprint: LayerBlueprint, where: string): Layer {
   });
 }
 
-function constructSequential({ name, layers }: SequentialBlueprint, where: string): Layer {
+function constructSequential(
+  { name, layers }: SequentialBlueprint,
+  where: string,
+  coming: Coming,
+): tf.LayersModel {
   const model = tf.sequential({ name });
-  for (const blueprint of layers) {
-    const layer = constructPart(blueprint, where);
+  for (const [i, blueprint] of layers.entries()) {
+    const layer = constructPart(blueprint, where, i === 0 ? coming : model.outputs.map(masked));
     naming(`layer "${blueprint.name}" of ${where}`, () => model.add(layer));
+    if (i === 0) takeMasks(model.inputs, coming);
   }
   return model;
 }
 
-function constructFunctional(blueprint: FunctionalBlueprint, where: string): Layer {
+function constructFunctional(blueprint: FunctionalBlueprint, where: string, coming: Coming): tf.LayersModel {
   const outputs = new Map<string, readonly tf.SymbolicTensor[]>();
   const built = new Map<string, Layer>();
-  for (const { blueprint: part } of blueprint.layers) {
+  for (const { blueprint: part, calls } of blueprint.layers) {
+    // A model is built when it is called: what comes with its inputs is known then.
+    if (part.kind !== "layer" && calls.length > 0) continue;
     const layer = constructPart(part, where);
     built.set(part.name, layer);
     if (layer.inboundNodes.length === 1 && layer.getClassName() === "InputLayer") {
@@ -71,14 +81,19 @@ function constructFunctional(blueprint: FunctionalBlueprint, where: string): Lay
     if (tensor) return tensor;
     throw madeByNothing(reference, at);
   };
+  const ends = (references: readonly Reference[], at: string): tf.SymbolicTensor[] =>
+    references.map((reference) => find(reference, `${at} of ${where}`));
+  if (coming.includes(true)) takeMasks(ends(blueprint.inputs, "input_layers"), coming);
+  const called = atCall(blueprint, built, where);
+  const taken = new Set(blueprint.layers.map(({ blueprint: { name } }) => name));
   for (const { layer, call, inputs } of inOrder(blueprint.layers, where)) {
     const at = `layer "${layer}" of ${where}`;
     const tensors = inputs.map((reference) => find(reference, at));
-    const result = naming(at, () => built.get(layer)!.apply(tensors.length === 1 ? tensors[0]! : tensors));
+    const own = called(layer, tensors);
+    const distinct = apart(tensors, () => freeName(`${layer}_again`, taken));
+    const result = naming(at, () => own.apply(distinct.length === 1 ? distinct[0]! : distinct));
     outputs.set(keyOf(layer, call), [result].flat() as tf.SymbolicTensor[]);
   }
-  const ends = (references: readonly Reference[], at: string): tf.SymbolicTensor[] =>
-    references.map((reference) => find(reference, `${at} of ${where}`));
   return naming(where, () =>
     tf.model({
       name: blueprint.name,
@@ -86,6 +101,35 @@ function constructFunctional(blueprint: FunctionalBlueprint, where: string): Lay
       outputs: ends(blueprint.outputs, "output_layers"),
     }),
   );
+}
+
+/** Gives the layer of a name to what calls it with `tensors`; a model is built then. */
+function atCall(
+  { layers }: FunctionalBlueprint,
+  built: Map<string, Layer>,
+  where: string,
+): (name: string, tensors: readonly tf.SymbolicTensor[]) => Layer {
+  const parts = new Map(layers.map(({ blueprint }) => [blueprint.name, blueprint]));
+  const coming = new Map<string, Coming>();
+  return (name, tensors) => {
+    const part = parts.get(name)!;
+    if (part.kind === "layer") return built.get(name)!;
+    const [before, now] = [coming.get(name), tensors.map(masked)];
+    if (before && String(before) !== String(now)) {
+      const hint = "Make one model for calls with a mask and one for calls without.";
+      const received = `masks with inputs [${before}] and [${now}]`;
+      throw badModel(
+        "calls that agree on whether a mask comes",
+        received,
+        `model "${name}" of ${where}`,
+        hint,
+      );
+    }
+    coming.set(name, now);
+    const model = built.get(name) ?? constructPart(part, where, now);
+    built.set(name, model);
+    return model;
+  };
 }
 
 /** Runs `body`, whose errors are told of the place `where`. */

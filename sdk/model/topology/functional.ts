@@ -2,6 +2,7 @@ import { badModel } from "../badModel.js";
 import {
   type Config,
   distinctLayersOf,
+  freeName,
   isConfig,
   isContainer,
   type LayerConfig,
@@ -55,7 +56,10 @@ export function translateFunctional(
         signatureOf(original, at),
         at,
       );
-      return [{ blueprint: translate(original, config), calls: inputs }];
+      const called = { blueprint: translate(original, isContainer(original) ? {} : config), calls: inputs };
+      return isContainer(original) && config.inputs
+        ? maskGiven(called, freeName(`${name}_mask`, taken), at)
+        : [called];
     }
     const groups = new Map<string, number[]>();
     for (const [i, call] of calls.entries()) {
@@ -93,6 +97,20 @@ export function translateFunctional(
     inputs: terminals("input_layers"),
     outputs: terminals("output_layers"),
   };
+}
+
+/** A model that is called with a mask: its input comes by way of a layer that gives it the mask. */
+function maskGiven(model: CalledLayer, name: string, where: string): readonly CalledLayer[] {
+  if (model.calls.some((inputs) => inputs.length !== 2)) {
+    const hint = "Call the layers of the nested model directly.";
+    throw badModel("a mask for a nested model of one input", "a mask and several inputs", where, hint);
+  }
+  const blueprint: Blueprint = { kind: "layer", name, className: "GivenMask", config: { name } };
+  const calls = model.calls.map((_, call) => [{ layer: name, call, output: 0 }]);
+  return [
+    { blueprint, calls: model.calls },
+    { ...model, calls },
+  ];
 }
 
 /** The number that the writer gives to the first call of `layer`. Some count the making of a model as a call of it. */
@@ -134,11 +152,4 @@ function nodesOf(layer: LayerConfig, where: string): readonly unknown[] {
     where,
     "Save the model again with Keras or tfjs.",
   );
-}
-
-function freeName(name: string, taken: Set<string>): string {
-  let i = 1;
-  while (taken.has(`${name}_${i}`)) i += 1;
-  taken.add(`${name}_${i}`);
-  return `${name}_${i}`;
 }

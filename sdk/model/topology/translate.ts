@@ -30,13 +30,28 @@ const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   LeakyReLU: { negative_slope: "alpha" },
 };
 
+/** Layers that make one tensor of several. */
+const MERGES = [
+  "Add",
+  "Average",
+  "Concatenate",
+  "CustomScaleLayer",
+  "Maximum",
+  "Minimum",
+  "Multiply",
+  "Subtract",
+];
+
 /** What a layer without these options means to some writers alone. */
 const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>>> = {
   // It samples from corners, and keeps the states of stacked cells in reverse.
   tfjs: { UpSampling2D: { half_pixel_centers: false }, StackedRNNCells: { reverse_state_order: true } },
   keras2: {},
-  // It keeps the type of its input.
-  keras3: { Resizing: { whole_numbers: true } },
+  // It keeps the type of its input, and a step that any input of a sum sees.
+  keras3: {
+    Resizing: { whole_numbers: true },
+    ...Object.fromEntries(MERGES.map((kind) => [kind, { join_masks: "any" }])),
+  },
 };
 
 /** Options that mean nothing in the layer, and that tfjs refuses or would misread. */

@@ -99,6 +99,13 @@ def model_per_step(k, x):
     return k.layers.TimeDistributed(graph_of_frame, name="second")(k.layers.TimeDistributed(frames, name="first")(x[0]))
 
 
+def twice_at_once(k, x):
+    """A tensor that one call takes twice, and another call as well."""
+    y = k.layers.Dense(4, activation="tanh", name="dense")(x[0])
+    z = k.layers.Add(name="more")([y, k.layers.Multiply(name="square")([y, y]), y])
+    return k.layers.Concatenate(name="both")([z, y, z])
+
+
 CASES = [
     graph("layers and models called again", again, [[4]], writers=BOTH),
     graph("two layers that call each other in turn", alternating, [[4]], writers=BOTH),
@@ -112,6 +119,7 @@ CASES = [
     graph("operations on slices, arrays and lists", nested_values, [[4], [4]]),
     graph("a model for each step", model_per_step, [[5, 4]], writers=BOTH),
     graph("a layer that Keras has for one application", scaled, [[4], [4]], writers=BOTH),
+    graph("a tensor twice in one call", twice_at_once, [[4]], writers=BOTH),
     graph("a layer on two inputs", diamond, [[4], [4]], writers=BOTH),
 ]
 
