@@ -58,20 +58,32 @@ export class Outcomes implements Found {
   }
 
   /** The rate with the least validation loss of the family's first method on that network; undefined while one is missing. */
-  rateOf({ network, method }: Pick<Request, "network" | "method">): number | undefined {
-    const tried = this.tuning({ network, method }).map((job) => this.#known.get(keyOf(job)));
-    if (tried.length === 1) return this.#scale.rates[0];
-    const losses = tried.map((outcome) => outcome?.validation.loss);
+  rateOf(request: Pick<Request, "network" | "method">): number | undefined {
+    const { rates } = this.#scale;
+    if (rates.length === 1) return rates[0];
+    const losses = rates.map((rate) => this.#meanLoss(this.#tuningAt(request, rate)));
     if (losses.includes(undefined)) return undefined;
-    return this.#scale.rates[losses.indexOf(Math.min(...(losses as number[])))];
+    return rates[losses.indexOf(Math.min(...(losses as number[])))];
   }
 
-  /** What is trained to choose the rate of a method's family: its first method, with the first seed and the least bits. */
-  tuning({ network, method }: Pick<Request, "network" | "method">): Job[] {
-    const { rates, seeds, bits } = this.#scale;
+  /** What is trained to choose the rate of a method's family: its first method, with every seed and the least bits. */
+  tuning(request: Pick<Request, "network" | "method">): Job[] {
+    return this.#scale.rates.flatMap((rate) => this.#tuningAt(request, rate));
+  }
+
+  #tuningAt({ network, method }: Pick<Request, "network" | "method">, rate: number): Job[] {
+    const { seeds, bits } = this.#scale;
     const family = familyOf(method);
     const first = METHODS.find((row) => row.family === family)?.name ?? FLOATING;
     const own = first === FLOATING ? FLOATING_BITS : bits[0]!;
-    return rates.map((rate) => ({ network, method: first, bits: own, seed: seeds[0]!, rate }));
+    return seeds.map((seed) => ({ network, method: first, bits: own, seed, rate }));
+  }
+
+  /** Undefined while an outcome is missing. */
+  #meanLoss(jobs: readonly Job[]): number | undefined {
+    const losses = jobs.map((job) => this.#known.get(keyOf(job))?.validation.loss);
+    return losses.includes(undefined)
+      ? undefined
+      : (losses as number[]).reduce((a, b) => a + b) / jobs.length;
   }
 }

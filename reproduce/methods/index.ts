@@ -7,7 +7,7 @@ import { ABLATIONS, SEARCH } from "./ablation.js";
 import { CHAIN } from "./chain.js";
 import { type Method, planned, planOptions, share } from "./method.js";
 import { NAMES, single } from "./names.js";
-import { LEARN, PRECISION } from "./precision.js";
+import { CONTROL, LEARN, PRECISION } from "./precision.js";
 
 /** The part that methods of others take which search by gradient. */
 const SEARCHING_OF_OTHERS = 0.2;
@@ -63,16 +63,7 @@ export const METHODS: readonly Method[] = [
   SEARCH,
   LEARN,
   CHAIN,
-  {
-    name: NAMES.control,
-    family: NAMES.control,
-    run: planned((model, protocol) => {
-      const { bits, steps, learningRate, watch } = protocol;
-      return autoqnn(model, planOptions(protocol))
-        .learnPrecision({ budget: { averageBits: bits }, roundings: ["control"], ...watch })
-        .fineTune({ steps, learningRate, ...watch });
-    }),
-  },
+  CONTROL,
   {
     // Learned bitwidths alone, each rounded by itself as far as the budget allows: neither arm nor control is compared.
     name: NAMES.fracbits,

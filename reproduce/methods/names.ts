@@ -10,6 +10,7 @@ export const NAMES = {
   restarted: "QPL, weights restarted",
   memory: "QPL, budget of memory",
   control: "search-free control",
+  memoryControl: "search-free control, budget of memory",
   dorefa: "DoReFa (as published)",
   pact: "PACT (as published)",
   lqNets: "LQ-Nets (as published)",

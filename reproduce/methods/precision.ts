@@ -44,8 +44,28 @@ function learn(
 
 const average = (_: tf.LayersModel, { bits }: Protocol): Budget => ({ averageBits: bits });
 
+/** The most of a memory that uniform bits need. */
+const memory = (model: tf.LayersModel, { bits }: Protocol): Budget => ({ memory: memoryAt(model, bits) });
+
 /** Bitwidths learned under an average. */
 export const LEARN: Method = learn(NAMES.learn, average);
+
+/** The integers that keep a budget and lie as close together as it allows, and all steps for the fine-tune. */
+function control(name: string, budget: (model: tf.LayersModel, protocol: Protocol) => Budget): Method {
+  return {
+    name,
+    family: NAMES.control,
+    run: planned((model, protocol) => {
+      const { steps, learningRate, watch } = protocol;
+      return autoqnn(model, planOptions(protocol))
+        .learnPrecision({ budget: budget(model, protocol), roundings: ["control"], ...watch })
+        .fineTune({ steps, learningRate, ...watch });
+    }),
+  };
+}
+
+/** What learning is held against. */
+export const CONTROL: Method = control(NAMES.control, average);
 
 /** Bits that are the same everywhere, and bits learned under a budget of memory instead of averages. */
 export const PRECISION: readonly Method[] = [
@@ -61,5 +81,6 @@ export const PRECISION: readonly Method[] = [
   },
   // What learning makes of the weights is given up, so it is shorter, and its bitwidths move faster.
   learn(NAMES.restarted, average, { part: 0.1, restart: true, learningRate: { bits: 0.02 } }),
-  learn(NAMES.memory, (model, { bits }) => ({ memory: memoryAt(model, bits) })),
+  learn(NAMES.memory, memory),
+  control(NAMES.memoryControl, memory),
 ];

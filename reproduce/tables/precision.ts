@@ -15,10 +15,13 @@ import {
 import { differenceColumns, differenceInWords, leaderNote, paired } from "./paired.js";
 
 /** What all networks are compared by: the same bits everywhere, and bits that are allotted. */
-const COMPARED = [NAMES.uniform, NAMES.control, NAMES.learn, NAMES.restarted];
+const COMPARED: readonly string[] = [NAMES.uniform, NAMES.control, NAMES.learn, NAMES.restarted];
+
+/** Those under a budget of memory. */
+const OF_MEMORY: readonly string[] = [NAMES.memoryControl, NAMES.memory];
 
 function placesOf({ bits, ablated, networks }: Extent, network: string): Place[] {
-  const methods = [...COMPARED, ...((ablated ?? networks).includes(network) ? [NAMES.memory] : [])];
+  const methods = [...COMPARED, ...((ablated ?? networks).includes(network) ? OF_MEMORY : [])];
   return bits.flatMap((budget) =>
     methods
       .filter((method) => method !== NAMES.uniform || Number.isInteger(budget))
@@ -57,7 +60,7 @@ export const precision: Experiment = {
       })),
       notes: [
         ...networks.flatMap(({ network, groups }) => notesOf(scale, network, groups)),
-        `The budget of "${NAMES.memory}" is what uniform bits need for weights and live activations of one image; it is free to shift bits between them. The budget of the others is the average of weights and of inputs, each by itself.`,
+        `The budget of memory is what uniform bits need for weights and live activations of one image; it is free to shift bits between them. The budget of the others is the average of weights and of inputs, each by itself.`,
         ...missingNote(precision.requests(scale), found),
       ],
       figures: networks.flatMap(({ network, floating, groups }) => [
@@ -87,7 +90,7 @@ function notesOf({ bits }: Extent, network: string, groups: readonly Group[]): s
     return [
       ...leaderNote(
         where,
-        own.filter(({ method }) => method !== NAMES.memory),
+        own.filter(({ method }) => !OF_MEMORY.includes(method)),
         NAMES.learn,
       ),
       ...against(NAMES.learn, NAMES.uniform),
@@ -95,6 +98,7 @@ function notesOf({ bits }: Extent, network: string, groups: readonly Group[]): s
       ...against(NAMES.restarted, NAMES.control),
       ...against(NAMES.restarted, NAMES.learn),
       ...against(NAMES.memory, NAMES.uniform),
+      ...against(NAMES.memory, NAMES.memoryControl),
     ];
   });
 }
