@@ -78,6 +78,13 @@ describe("masks that a nested model cannot take are refused", () => {
   });
 });
 
+test("a model of several outputs with masks of their own is read", async () => {
+  const inputs = [words(), words()];
+  const model = tf.model({ inputs, outputs: inputs.map(embedded) });
+  const again = await models.load(written(model));
+  expect(again.outputs.map(({ shape }) => shape)).toEqual(model.outputs.map(({ shape }) => shape));
+});
+
 test("a tensor that one operation of a graph takes twice is there for the next", async () => {
   const float = { dtype: { type: "DT_FLOAT" } };
   const node = (name: string, op: string, ...input: string[]) => ({

@@ -11,8 +11,9 @@ class Identity extends KerasLayer {
 }
 
 /**
- * The inputs of a call, each a tensor of its own: what is there twice comes by way of an Identity. tfjs's executor counts down
- * the calls that still need a tensor once for each input, and would let go of it before another call has had it.
+ * The inputs of a call, each a tensor of its own: what is there twice comes by way of a layer that changes nothing. tfjs's
+ * executor counts down the calls that still need a tensor once for each input, and would let go of it before another call has
+ * had it.
  *
  * @param free gives a layer its name
  */
@@ -20,7 +21,7 @@ export function apart(inputs: readonly tf.SymbolicTensor[], free: () => string):
   return inputs.map((input, i) =>
     inputs.indexOf(input) === i || input.sourceLayer.getClassName() === "InputLayer"
       ? input
-      : (new Identity({ name: free() }).apply(input) as tf.SymbolicTensor),
+      : (tf.layers.activation({ activation: "linear", name: free() }).apply(input) as tf.SymbolicTensor),
   );
 }
 

@@ -28,15 +28,15 @@ export function construct(blueprint: Blueprint, where: string): Layer {
   }
 }
 
-/** @param coming for a model, with which of its inputs a mask comes */
-function constructPart(blueprint: Blueprint, where: string, coming: Coming = []): Layer {
+/** @param coming for a model inside a model, with which of its inputs a mask comes */
+function constructPart(blueprint: Blueprint, where: string, coming?: Coming): Layer {
   if (blueprint.kind === "layer") return constructLayer(blueprint, where);
   const inside = `model "${blueprint.name}" of ${where}`;
   const model =
     blueprint.kind === "sequential"
       ? constructSequential(blueprint, inside, coming)
       : constructFunctional(blueprint, inside, coming);
-  carryMasks(model, coming, inside);
+  if (coming) carryMasks(model, coming, inside);
   return model;
 }
 
@@ -53,7 +53,7 @@ function constructLayer(blueprint: LayerBlueprint, where: string): Layer {
 function constructSequential(
   { name, layers }: SequentialBlueprint,
   where: string,
-  coming: Coming,
+  coming: Coming = [],
 ): tf.LayersModel {
   const model = tf.sequential({ name });
   for (const [i, blueprint] of layers.entries()) {
@@ -64,7 +64,11 @@ function constructSequential(
   return model;
 }
 
-function constructFunctional(blueprint: FunctionalBlueprint, where: string, coming: Coming): tf.LayersModel {
+function constructFunctional(
+  blueprint: FunctionalBlueprint,
+  where: string,
+  coming: Coming = [],
+): tf.LayersModel {
   const outputs = new Map<string, readonly tf.SymbolicTensor[]>();
   const built = new Map<string, Layer>();
   for (const { blueprint: part, calls } of blueprint.layers) {
