@@ -177,7 +177,7 @@ function normalized(
   const { y, mean, variance } = mask
     ? maskedBatchNorm(swap(x), tf.expandDims(tf.cast(mask, "float32"), -1), gamma, beta, own.epsilon)
     : batchNormTraining(swap(x), gamma, beta, own.epsilon);
-  // Masked values count too: of how many there are, batches differ little.
+  // Masked values count too: batches are weighed by their size.
   return { y: swap(y), mean, variance, count: x.size / channels };
 }
 

@@ -13,7 +13,10 @@ interface MergeArgs extends LayerArgs {
   readonly joinMasks?: Join;
 }
 
-type Masks = tf.Tensor | readonly (tf.Tensor | null)[] | null | undefined;
+type Tensors = tf.Tensor | tf.Tensor[];
+
+/** What tfjs gives and takes for no mask, though it declares none. */
+const NO_MASK = null as unknown as tf.Tensor;
 
 /** Of two masks, and of a mask over the features of each step. */
 const JOINS = {
@@ -36,16 +39,15 @@ function merging(name: string) {
       return this.joinMasks === "any";
     }
 
-    // biome-ignore lint/suspicious/noExplicitAny: tfjs declares no null, which it gives and takes.
-    override computeMask(_: tf.Tensor | tf.Tensor[], given?: Masks): any {
+    override computeMask(_: Tensors, given?: Tensors): tf.Tensor {
       const masks = [given].flat();
       const present = masks.filter((mask) => mask != null);
-      if (present.length === 0 || (this.needsEveryMask && present.length < masks.length)) return null;
+      if (present.length === 0 || (this.needsEveryMask && present.length < masks.length)) return NO_MASK;
       return present.reduce((a, b) => JOINS[this.joinMasks].two(a, b));
     }
 
     override getConfig(): tf.serialization.ConfigDict {
-      return { ...super.getConfig(), joinMasks: this.joinMasks };
+      return { ...super.getConfig(), ...(this.joinMasks === "any" && { joinMasks: "any" }) };
     }
   };
 }
@@ -69,10 +71,9 @@ class Concatenate extends merging("Concatenate") {
     return false;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  override computeMask(inputs: tf.Tensor | tf.Tensor[], given?: Masks): any {
+  override computeMask(inputs: Tensors, given?: Tensors): tf.Tensor {
     const masks = [given].flat();
-    if (masks.every((mask) => mask == null)) return null;
+    if (masks.every((mask) => mask == null)) return NO_MASK;
     return tf.tidy(() => {
       const { axis } = this as unknown as { readonly axis: number };
       const whole = [inputs].flat().map((x, i) => {

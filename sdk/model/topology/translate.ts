@@ -2,6 +2,7 @@ import { activation } from "../activations.js";
 import { badModel } from "../badModel.js";
 import { type Config, isConfig, type LayerConfig, nameOf, show } from "../config.js";
 import { deferred, drawn } from "../initializers.js";
+import { MERGES } from "../layers/merge.js";
 import { classNameOf } from "./classes.js";
 import { dtypeOf } from "./dtype.js";
 import { batchShape } from "./limits.js";
@@ -30,18 +31,6 @@ const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   LeakyReLU: { negative_slope: "alpha" },
 };
 
-/** Layers that make one tensor of several. */
-const MERGES = [
-  "Add",
-  "Average",
-  "Concatenate",
-  "CustomScaleLayer",
-  "Maximum",
-  "Minimum",
-  "Multiply",
-  "Subtract",
-];
-
 /** What a layer without these options means to some writers alone. */
 const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>>> = {
   // It samples from corners, and keeps the states of stacked cells in reverse.
@@ -50,7 +39,7 @@ const MEANT: Readonly<Record<Reading["writer"], Readonly<Record<string, Config>>
   // It keeps the type of its input, and a step that any input of a sum sees.
   keras3: {
     Resizing: { whole_numbers: true },
-    ...Object.fromEntries(MERGES.map((kind) => [kind, { join_masks: "any" }])),
+    ...Object.fromEntries(Object.keys(MERGES).map((kind) => [kind, { join_masks: "any" }])),
   },
 };
 
