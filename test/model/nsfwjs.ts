@@ -5,7 +5,13 @@ import { MobileNetV2Model } from "nsfwjs/models/mobilenet_v2";
 import { MobileNetV2MidModel } from "nsfwjs/models/mobilenet_v2_mid";
 
 /** Trained networks of the package nsfwjs: two layers models and a graph model. */
-const MODELS = { MobileNetV2: MobileNetV2Model, InceptionV3: InceptionV3Model, graph: MobileNetV2MidModel };
+export const NETWORKS = {
+  MobileNetV2: MobileNetV2Model,
+  InceptionV3: InceptionV3Model,
+  graph: MobileNetV2MidModel,
+};
+
+export type TrainedNetwork = keyof typeof NETWORKS;
 
 interface ModelJson {
   readonly weightsManifest: readonly { readonly paths: readonly string[] }[];
@@ -14,8 +20,8 @@ interface ModelJson {
 const content = (module: unknown): unknown => (module as { default?: unknown }).default ?? module;
 
 /** Writes a network, which the package holds as modules, below `directory` as the files that it was made from. */
-export async function unpacked(name: keyof typeof MODELS, directory: string): Promise<string> {
-  const { modelJson, weightBundles } = MODELS[name];
+export async function unpacked(name: TrainedNetwork, directory: string): Promise<string> {
+  const { modelJson, weightBundles } = NETWORKS[name];
   const path = join(directory, name);
   mkdirSync(path);
   const json = content(await modelJson()) as ModelJson;
