@@ -12,12 +12,11 @@ import {
   type GenerateOptions,
   models,
   quantizedGraph,
-  type Split,
   tf,
 } from "../../sdk/index.js";
 import { leavesOf } from "../../sdk/model/bypass.js";
 import { topologyOf } from "../../sdk/model/topology/topology.js";
-import { NETWORKS, type TrainedNetwork, unpacked } from "../../test/model/nsfwjs.js";
+import { all, NETWORKS, type TrainedNetwork, unpacked } from "../../test/model/nsfwjs.js";
 import { PYTHON, pythonOf } from "./speed/environments.js";
 
 const HELP = `How far a network in 8 bits is from itself in floating point when nothing is trained: the three trained networks of the
@@ -156,15 +155,6 @@ function writeNetwork(folder: string, model: tf.LayersModel, sets: Sets, calibra
   };
   writeFileSync(join(folder, "network.json"), JSON.stringify(network));
   writeFileSync(join(folder, "values.bin"), Buffer.concat(chunks));
-}
-
-async function all(split: Split): Promise<tf.Tensor> {
-  const parts: tf.Tensor[] = [];
-  for await (const { x, y } of split) {
-    parts.push(x);
-    y.dispose();
-  }
-  return tf.concat(parts);
 }
 
 function outputsOf(model: Pick<tf.LayersModel, "predict">, sets: Sets): Outputs {

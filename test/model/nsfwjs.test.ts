@@ -3,22 +3,13 @@ import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { engine } from "../../sdk/engine/index.js";
-import { autoqnn, datasets, load, models, type Split } from "../../sdk/index.js";
+import { autoqnn, datasets, load, models } from "../../sdk/index.js";
 import { directory } from "./files.js";
-import { unpacked } from "./nsfwjs.js";
+import { all, unpacked } from "./nsfwjs.js";
 
 const IMAGES = fileURLToPath(new URL("images", import.meta.url));
 
 beforeAll(() => engine());
-
-async function all(split: Split): Promise<tf.Tensor> {
-  const parts: tf.Tensor[] = [];
-  for await (const { x, y } of split) {
-    parts.push(x);
-    y.dispose();
-  }
-  return tf.concat(parts);
-}
 
 /** |actual - expected| / |expected|, over all values together. */
 function relativeError(actual: tf.Tensor, expected: tf.Tensor): number {

@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
 import { InceptionV3Model } from "nsfwjs/models/inception_v3";
 import { MobileNetV2Model } from "nsfwjs/models/mobilenet_v2";
 import { MobileNetV2MidModel } from "nsfwjs/models/mobilenet_v2_mid";
+import type { Split } from "../../sdk/index.js";
 
 /** Trained networks of the package nsfwjs: two layers models and a graph model. */
 export const NETWORKS = {
@@ -31,4 +33,14 @@ export async function unpacked(name: TrainedNetwork, directory: string): Promise
     writeFileSync(join(path, shards[i]!), Buffer.from(String(content(await bundle())), "base64"));
   }
   return path;
+}
+
+/** The images of a split, in one tensor. */
+export async function all(split: Split): Promise<tf.Tensor> {
+  const parts: tf.Tensor[] = [];
+  for await (const { x, y } of split) {
+    parts.push(x);
+    y.dispose();
+  }
+  return tf.concat(parts);
 }
