@@ -9,6 +9,9 @@ export interface Job extends Request {
   readonly rate: number;
 }
 
+/** What has a learning rate of its own: a family's methods on a network, at some bits. */
+type Tuned = Pick<Request, "network" | "method" | "bits">;
+
 const keyOf = ({ network, method, bits, seed, rate }: Job): string =>
   JSON.stringify([network, method, bits, seed, rate]);
 
@@ -57,8 +60,8 @@ export class Outcomes implements Found {
     return rate === undefined ? undefined : this.#known.get(keyOf({ ...request, rate }));
   }
 
-  /** The rate with the least validation loss of the family's first method on that network; undefined while one is missing. */
-  rateOf(request: Pick<Request, "network" | "method">): number | undefined {
+  /** The rate at which the family's first method has the least validation loss there; undefined while one is missing. */
+  rateOf(request: Tuned): number | undefined {
     const { rates } = this.#scale;
     if (rates.length === 1) return rates[0];
     const losses = rates.map((rate) => this.#meanLoss(this.#tuningAt(request, rate)));
@@ -66,16 +69,16 @@ export class Outcomes implements Found {
     return rates[losses.indexOf(Math.min(...(losses as number[])))];
   }
 
-  /** What is trained to choose the rate of a method's family: its first method, with every seed and the least bits. */
-  tuning(request: Pick<Request, "network" | "method">): Job[] {
+  /** What is trained to choose the rate of a method's family: its first method at those bits, with every seed. */
+  tuning(request: Tuned): Job[] {
     return this.#scale.rates.flatMap((rate) => this.#tuningAt(request, rate));
   }
 
-  #tuningAt({ network, method }: Pick<Request, "network" | "method">, rate: number): Job[] {
-    const { seeds, bits } = this.#scale;
+  #tuningAt({ network, method, bits }: Tuned, rate: number): Job[] {
+    const { seeds } = this.#scale;
     const family = familyOf(method);
     const first = METHODS.find((row) => row.family === family)?.name ?? FLOATING;
-    const own = first === FLOATING ? FLOATING_BITS : bits[0]!;
+    const own = first === FLOATING ? FLOATING_BITS : bits;
     return seeds.map((seed) => ({ network, method: first, bits: own, seed, rate }));
   }
 
