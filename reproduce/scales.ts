@@ -23,7 +23,7 @@ export interface Workload {
 export interface Scale extends Omit<Extent, "title" | "networks"> {
   readonly about: string;
   readonly workloads: readonly Workload[];
-  /** Learning rates of which each family's best is taken, by validation loss of its first method, averaged over the seeds. */
+  /** Learning rates of which each family's best is taken, by validation loss of its first method at the same bits, averaged over the seeds. */
   readonly rates: readonly number[];
   /** Whether each network is trained by a process of its own, so that its memory is its own. */
   readonly apart: boolean;
