@@ -79,7 +79,7 @@ async function main(): Promise<void> {
     `| network | rounded by | ${names.join(" | ")} | mean | top-1 as before |`,
     `|---|---|${"---:|".repeat(names.length + 2)}`,
   ];
-  for (const name of options.networks.split(",") as TrainedNetwork[]) {
+  for (const name of options.networks.split(",").map(known)) {
     const folder = mkdtempSync(join(tmpdir(), "autoqnn-rounding-"));
     try {
       lines.push(...(await rows(name, folder, python)));
@@ -88,6 +88,11 @@ async function main(): Promise<void> {
     }
   }
   console.log(lines.join("\n"));
+}
+
+function known(name: string): TrainedNetwork {
+  if (Object.hasOwn(NETWORKS, name)) return name as TrainedNetwork;
+  throw new Error(`Expected some of ${Object.keys(NETWORKS).join(", ")} at --networks, received "${name}".`);
 }
 
 async function rows(name: TrainedNetwork, folder: string, python: string): Promise<string[]> {
@@ -115,9 +120,9 @@ async function rows(name: TrainedNetwork, folder: string, python: string): Promi
     env: { ...process.env, ...PYTHON, TF_CPP_MIN_LOG_LEVEL: "3" },
     maxBuffer: 2 ** 28,
   });
-  const { outputs } = JSON.parse(stdout.trim().split("\n").at(-1)!) as {
-    outputs: Readonly<Record<"floating" | keyof typeof LITES, Outputs>>;
-  };
+  const outputs = JSON.parse(stdout.trim().split("\n").at(-1)!) as Readonly<
+    Record<"floating" | keyof typeof LITES, Outputs>
+  >;
   const apart = mean(Object.keys(sets).map((key) => relativeError(outputs.floating[key]!, floating[key]!)));
   if (apart > 1e-4)
     throw new Error(`Expected the peer's network to be ours, received outputs ${100 * apart} % off.`);

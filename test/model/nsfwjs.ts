@@ -42,5 +42,7 @@ export async function all(split: Split): Promise<tf.Tensor> {
     parts.push(x);
     y.dispose();
   }
-  return tf.concat(parts);
+  const whole = tf.concat(parts);
+  tf.dispose(parts);
+  return whole;
 }

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-# Three operations of a graph model; its fourth, averagePool, is over all positions there.
+# The operations of the graph model, whose averagePool is over all positions.
 OPERATIONS = {
     "add": lambda x, y: x + y,
     "multiply": lambda x, y: x * y,
@@ -42,7 +42,7 @@ def main(folder: str) -> None:
     outputs = {
         way: {name: run(x).tolist() for name, x in sets.items()} for way, run in ways.items()
     }
-    print(json.dumps({"version": tf.__version__, "outputs": outputs}))
+    print(json.dumps(outputs))
 
 
 def built(network, held) -> keras.Model:
