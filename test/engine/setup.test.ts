@@ -275,6 +275,7 @@ describe("the addon", () => {
   const parts = () => ({
     folder,
     library: join(folder, "lib"),
+    nvrtc: join(folder, "nvrtc"),
     addon: { file: join(folder, "a.node"), sources: [join(folder, "a.cc")] },
     loader: { file: join(folder, "l.node"), sources: [join(folder, "l.cc")] },
   });

@@ -9,7 +9,7 @@ interface Call {
   attrs: { beta1: number; beta2: number; epsilon: number };
 }
 
-/** In plain operations, for devices that have no kernel of ours. */
+/** In plain operations, which XLA compiles. */
 export function adamExpression({ inputs, attrs }: Call): tf.Tensor[] {
   const { x, gradient, m, v, rate } = inputs;
   const { beta1, beta2, epsilon } = attrs;

@@ -174,7 +174,7 @@ function owners({ owner, bases }: Table): tf.Tensor2D {
   return tf.cast(tf.oneHot(tf.tensor1d([...owner], "int32"), bases.length), "float32") as tf.Tensor2D;
 }
 
-/** In TensorFlow's own operations, for devices that have no kernel of ours. */
+/** In TensorFlow's own operations, which XLA compiles. */
 export function mixtureExpression({
   inputs,
   attrs,

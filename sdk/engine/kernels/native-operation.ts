@@ -2,8 +2,9 @@ import type { KernelBackend, Tensor, TensorInfo } from "@tensorflow/tfjs";
 
 /** What the kernels here use of tfjs's backend on TensorFlow. */
 export interface NativeBackend extends KernelBackend {
-  /** The project's own operations are expressions of TensorFlow's: a GPU has no kernels of ours, and XLA compiles none. */
+  /** The project's own operations are expressions of TensorFlow's, since XLA compiles no kernels of ours. */
   readonly expressions: boolean;
+  readonly isUsingGpuDevice: boolean;
   readonly binding: Readonly<Record<string, number>>;
   executeMultipleOutputs(
     operation: string,

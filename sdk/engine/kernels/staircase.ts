@@ -102,7 +102,7 @@ function levelsOf(
   return tf.gather(tf.cumsum(rises), buckets);
 }
 
-/** In TensorFlow's own operations, for devices that have no kernel of ours. */
+/** In TensorFlow's own operations, which XLA compiles. */
 export function staircaseExpression({ inputs, backend }: Call & { backend: NativeBackend }): tf.Tensor {
   const { x, thresholds, steps, base, scale } = inputs;
   return tf.tidy(() => {
@@ -141,20 +141,20 @@ export function gradientExpression({
 }
 
 /**
- * Of so many thresholds, the mask's included, the native kernels keep where an element lies, as a byte: to compare it with
- * fewer again is quicker, and a byte holds no more.
+ * Of so many thresholds, the mask's included, the kernels for processors keep where an element lies, as a byte: to compare it
+ * with fewer again is quicker, and a byte holds no more. A GPU waits for memory, and compares meanwhile.
  */
 const KEPT = { least: 8, most: 255 };
 
-const keeps = ({ thresholds, maskThresholds }: Call["inputs"]): boolean => {
+const keeps = ({ thresholds, maskThresholds }: Call["inputs"], backend: NativeBackend): boolean => {
   const count = thresholds.size + maskThresholds.size;
-  return KEPT.least <= count && count <= KEPT.most;
+  return !backend.isUsingGpuDevice && KEPT.least <= count && count <= KEPT.most;
 };
 
 function onNative({ inputs, backend }: Call & { backend: NativeBackend }): tf.Tensor[] {
   const { x, thresholds, steps, base, scale, maskThresholds, maskSteps } = inputs;
   const staircase = [x, thresholds, steps, base, scale];
-  if (!keeps(inputs)) {
+  if (!keeps(inputs, backend)) {
     const [y] = operation({ backend, type: STAIRCASE_KERNEL, inputs: staircase, outputs: 1 });
     return [y!, tf.zeros([0])];
   }

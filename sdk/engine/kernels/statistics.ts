@@ -12,7 +12,7 @@ interface Call {
   attrs: { only: readonly Statistic[] };
 }
 
-/** In plain operations, for devices that have no kernel of ours. */
+/** In plain operations, which XLA compiles. */
 export function statisticsExpression(x: tf.Tensor, only: readonly Statistic[]): tf.Tensor {
   return tf.tidy(() => {
     const wanted = new Set(only);

@@ -20,6 +20,7 @@ export interface TensorData {
 interface NodeBackend extends tf.KernelBackend {
   readonly binding: Binding;
   readonly tensorMap: tf.DataStorage<TensorData>;
+  readonly isUsingGpuDevice: boolean;
   getDTypeInteger(dtype: tf.DataType): number;
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
   createOutputTensor(metadata: Metadata): tf.Tensor;
@@ -110,7 +111,7 @@ export class NativeBackend extends NodeJSKernelBackend {
   ) {
     super(new Binding(addon), "@tensorflow/tfjs-node-gpu");
     this.functions = new Functions(addon);
-    this.expressions = xla || addon.isUsingGpuDevice();
+    this.expressions = xla;
     this.images = new ImageTensors(addon);
   }
 

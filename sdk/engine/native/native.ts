@@ -92,8 +92,8 @@ class NativeStep implements Step {
     if (known !== undefined) return known;
     const started = performance.now();
     const inputs = data.map(({ dtype, shape }, i) => ({ name: names[i]!, dtype, shape }));
-    const { addon, expressions, functions } = this.backend;
-    const options = { ...this.options, gates: !expressions, graph: functions.graph() };
+    const { addon, expressions, functions, isUsingGpuDevice } = this.backend;
+    const options = { ...this.options, gates: !expressions && !isUsingGpuDevice, graph: functions.graph() };
     const trace = new Trace(addon, this.name, options);
     const specs = state?.specs ?? [];
     const traced = traceBody(this.backend, trace, [...specs, ...inputs], this.body, (outputs) => {

@@ -47,11 +47,11 @@ export function device() {
 
 /**
  * @param {string} folder
- * @returns {string[]} its C++ files, in a fixed order
+ * @returns {string[]} its C++ and CUDA files, in a fixed order
  */
 function sourceFiles(folder) {
   return readdirSync(folder)
-    .filter((file) => /\.(cc|h)$/.test(file))
+    .filter((file) => /\.(cc|h|cu)$/.test(file))
     .sort()
     .map((file) => join(folder, file));
 }
@@ -67,7 +67,7 @@ export function place(flavour) {
   const hash = createHash("sha256");
   // A home folder may be shared by machines whose processors and Nodes differ.
   hash.update([VERSION, process.arch, cpus()[0]?.model, ...FLAGS].join("\0"));
-  const addon = sourceFiles(sources);
+  const addon = [...sourceFiles(sources), ...sourceFiles(join(sources, "cuda"))];
   const loader = sourceFiles(join(sources, "quiet"));
   for (const file of [...addon, ...loader]) hash.update(readFileSync(file));
   const key = hash.digest("hex").slice(0, 16);
@@ -75,6 +75,8 @@ export function place(flavour) {
     folder,
     /** Holds libtensorflow_cc, libtensorflow_framework and include/. */
     library: join(folder, "lib", "tensorflow"),
+    /** Of the flavour for GPUs, the folder of the compiler for kernels. */
+    nvrtc: join(folder, "lib", "nvidia", "cuda_nvrtc", "lib"),
     /** The binding, and the small addon that loads it without a word. */
     addon: { file: join(folder, `autoqnn-${key}.node`), sources: addon },
     loader: { file: join(folder, `quiet-${key}.node`), sources: loader },

@@ -1,13 +1,9 @@
-// Statistics: the raw statistic vector, in the order of statistics.ts; one bit of `only` says that one is needed.
+// Statistics: the raw statistic vector; one bit of `only` says that one is needed.
 #pragma once
 
-#include "vectors.h"
+#include "candidates.h"
 
 namespace autoqnn {
-
-enum Statistic { kOne, kAbsMean, kTernaryMean, kDeviation, kRectifiedRms, kMinimum, kMaximum, kAbsMaximum, kResidual2 };
-constexpr int kStatistics = 12;
-constexpr int kResidualSteps = 5;
 
 struct Moments {
   double sum = 0, squares = 0, magnitudes = 0;

@@ -10,10 +10,12 @@ import { reason, Trouble } from "./trouble.mjs";
 /** @typedef {ReturnType<typeof import("../place.mjs").place>} Place */
 
 const run = promisify(execFile);
-const LIBRARIES = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"];
+
+/** What an addon is linked against. */
+export const LIBRARIES = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"];
 
 /** @returns {string[]} the compiler, with the options that CXX may hold */
-function findCompiler() {
+export function findCompiler() {
   const asked = process.env.CXX?.trim();
   const commands = (asked ? [asked] : ["g++", "clang++", "c++"]).map((text) => text.split(/\s+/));
   const found = commands.find(
@@ -32,10 +34,24 @@ function packageFolder(name) {
 }
 
 /**
+ * @param {string} library the folder of libtensorflow
+ * @returns {string[]} where the compiler finds headers
+ */
+export const headersOf = (library) =>
+  [
+    packageFolder("node-addon-api"),
+    `${packageFolder("node-api-headers")}/include`,
+    `${library}/include`,
+    `${library}/include/external/libjpeg_turbo`,
+    `${library}/include/external/png`,
+  ].flatMap((path) => ["-isystem", path]);
+
+/**
  * @param {readonly string[]} compiler
  * @param {readonly string[]} options
+ * @throws {Trouble} with the first error of the compiler
  */
-async function compile([name = "", ...first], options) {
+export async function compile([name = "", ...first], options) {
   try {
     await run(name, [...first, ...options]);
   } catch (error) {
@@ -71,28 +87,37 @@ function checkLoads(file) {
  * @param {Place} place
  * @param {(line: string) => void} say
  */
-export async function buildAddon({ folder, library, addon, loader }, say) {
+export async function buildAddon({ folder, library, nvrtc, addon, loader }, say) {
   const compiler = findCompiler();
   say(`compiling the native engine with ${compiler[0]} (half a minute)`);
   const work = join(folder, `build-${process.pid}`);
   mkdirSync(work, { recursive: true });
-  const headers = [
-    packageFolder("node-addon-api"),
-    `${packageFolder("node-api-headers")}/include`,
-    `${library}/include`,
-    `${library}/include/external/libjpeg_turbo`,
-    `${library}/include/external/png`,
-  ].flatMap((path) => ["-isystem", path]);
+  const headers = headersOf(library);
   /** @param {string} source */
   const object = (source) => join(work, `${basename(source)}.o`);
   const targets = [
     { ...loader, libraries: [] },
-    { ...addon, libraries: [`-L${library}`, ...LIBRARIES, `-Wl,-rpath,${library}`] },
+    {
+      ...addon,
+      // The compiler for GPUs is sought where the set-up put it, when it is needed.
+      libraries: [`-L${library}`, ...LIBRARIES, `-Wl,-rpath,${library}:${nvrtc}`],
+    },
   ].map((target) => ({ ...target, sources: target.sources.filter((source) => source.endsWith(".cc")) }));
   try {
     const sources = targets.flatMap((target) => target.sources);
     await Promise.all(
-      sources.map((source) => compile(compiler, [...FLAGS, ...headers, "-c", source, "-o", object(source)])),
+      sources.map((source) =>
+        // The assembler seeks the source of the CUDA kernels beside the file that holds them.
+        compile(compiler, [
+          ...FLAGS,
+          ...headers,
+          `-Wa,-I,${dirname(source)}`,
+          "-c",
+          source,
+          "-o",
+          object(source),
+        ]),
+      ),
     );
     for (const { file, sources, libraries } of targets) {
       const built = join(work, basename(file));
