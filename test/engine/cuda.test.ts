@@ -34,7 +34,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 async function emulation(): Promise<string> {
   const declared = "extern __shared__ float memory[];";
   const parts = source.split(declared);
-  expect(parts.length).toBe(3);
+  expect(parts.length).toBeGreaterThan(1);
   writeFileSync(join(folder, "kernels-for-hosts.cu"), parts.join("float* memory = dynamic_memory.data();"));
   const { library } = place("cpu");
   const file = join(folder, "emulated.node");

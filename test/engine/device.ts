@@ -8,4 +8,4 @@ import { device } from "../../sdk/engine/native/place.mjs";
 export const onGpu = device() === "gpu";
 
 /** What a product of float32 on this device may be off. */
-export const product = (exact: number): number => (onGpu ? Math.max(exact, 2e-3) : exact);
+export const product = (exact: number): number => (onGpu ? Math.max(exact, 5e-3) : exact);

@@ -99,7 +99,8 @@ export const batchNormKernels = [
       ) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
       none.dispose();
       const n = x.size / gamma.size;
-      const variance = tf.mul(unbiased, (n - 1) / n);
+      // Of one value there is no unbiased variance, and a GPU says so.
+      const variance = n > 1 ? tf.mul(unbiased, (n - 1) / n) : tf.zerosLike(unbiased);
       unbiased.dispose();
       return [y, mean, variance, first, second];
     },

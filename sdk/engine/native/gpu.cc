@@ -18,6 +18,8 @@ using Index = long long;
 constexpr unsigned kThreads = 256, kGradientThreads = 128;
 // Sums are left by so many blocks at most, and a thread takes so many elements where they are fewer.
 constexpr int64_t kMostBlocks = 1024, kElements = 8;
+// So many rungs a block sums up at most, so that several blocks find room beside one another.
+constexpr int64_t kWidest = 48;
 // Bytes of its own memory that every GPU grants a block.
 constexpr int64_t kMemory = 48 * 1024;
 
@@ -218,7 +220,8 @@ class MixtureGradientOp : public CandidatesOp {
     TF_RETURN_IF_ERROR(OnDevice(context, {}, &matrices, &none));
     float* dshares;
     TF_RETURN_IF_ERROR(Out(context, 0, TensorShape({candidates}), &dshares));
-    return Launch(context, "mixture_gradient", kOneBlock, matrices, In(context, 0), In(context, 1), In(context, 2),
+    if (candidates == 0) return absl::OkStatus();
+    return Launch(context, "mixture_gradient", {static_cast<unsigned>(candidates), kThreads}, matrices, In(context, 0), In(context, 1), In(context, 2),
                   In(context, 3), dshares);
   }
 };
@@ -228,7 +231,7 @@ struct Ladder {
   const float *thresholds, *steps, *base, *scale;
   int count, leveled;
   float *sorted, *levels;
-  int* places;
+  int *places, *finite;
 };
 
 // The ladder of the thresholds, steps and base at input `first` and behind it, and memory for it.
@@ -241,7 +244,16 @@ absl::Status LadderAt(OpKernelContext* context, int first, int scale, bool level
   ladder->count = static_cast<int>(count), ladder->leveled = leveled;
   TF_RETURN_IF_ERROR(scratch->Take(count, &ladder->sorted));
   TF_RETURN_IF_ERROR(scratch->Take(count + 1, &ladder->levels));
-  return scratch->Take(count, &ladder->places);
+  TF_RETURN_IF_ERROR(scratch->Take(count, &ladder->places));
+  return scratch->Take(1, &ladder->finite);
+}
+
+absl::Status Sort(OpKernelContext* context, const Ladder& first, const Ladder* second) {
+  const int64_t most = std::max(first.count, second ? second->count : 0);
+  const int64_t bytes = most * static_cast<int64_t>(sizeof(float));
+  const int room = bytes <= kMemory / 2;
+  const Extent extent = {second ? 2u : 1u, kThreads, 1, room ? static_cast<unsigned>(bytes) : 0};
+  return Launch(context, "ladders", extent, first, second ? *second : first, room);
 }
 
 class StaircaseOp : public GpuOp {
@@ -257,12 +269,12 @@ class StaircaseOp : public GpuOp {
     float* y;
     TF_RETURN_IF_ERROR(Out(context, 0, context->input(0).shape(), &y));
     if (size == 0) return absl::OkStatus();
-    TF_RETURN_IF_ERROR(Launch(context, "ladders", kOneBlock, ladder, ladder));
+    TF_RETURN_IF_ERROR(Sort(context, ladder, nullptr));
     const int64_t bytes = (2 * ladder.count + 1) * static_cast<int64_t>(sizeof(float));
     const int room = bytes <= kMemory;
     Extent over = Over(size);
     over.memory = room ? static_cast<unsigned>(bytes) : 0;
-    return Launch(context, "staircase", over, In(context, 0), size, ladder.sorted, ladder.levels, ladder.count, room, y);
+    return Launch(context, "staircase", over, In(context, 0), size, ladder.sorted, ladder.levels, ladder.finite, room, y);
   }
 };
 
@@ -285,7 +297,8 @@ class StaircaseGradientOp : public GpuOp {
     const int64_t reduced = kGradientThreads * sizeof(double);
     const int64_t thresholds = (ladder.count + 2 * mask.count + 1) * static_cast<int64_t>(sizeof(float));
     const int room = thresholds <= kMemory / 2;
-    const int width = static_cast<int>(std::min<int64_t>(rungs, (kMemory - reduced - (room ? thresholds : 0)) / sum));
+    const int width = static_cast<int>(
+        std::min<int64_t>({rungs, kWidest, (kMemory - reduced - (room ? thresholds : 0)) / sum}));
     Extent over = Over(size, kGradientThreads);
     over.rows = static_cast<unsigned>((rungs + width - 1) / width);
     over.memory = static_cast<unsigned>(width * sum + (room ? thresholds : 0));
@@ -306,13 +319,13 @@ class StaircaseGradientOp : public GpuOp {
     TF_RETURN_IF_ERROR(scratch.Take(static_cast<int64_t>(rungs + 1) * blocks, &parts));
     TF_RETURN_IF_ERROR(scratch.Take(rungs + 1, &sums));
 
-    TF_RETURN_IF_ERROR(Launch(context, "ladders", {2, kThreads}, ladder, mask));
+    TF_RETURN_IF_ERROR(Sort(context, ladder, &mask));
     TF_RETURN_IF_ERROR(Launch(context, "staircase_gradient", over, In(context, 0), In(context, 1), size, ladder.sorted,
-                              ladder.count, mask.sorted, mask.levels, mask.count, room, width,
+                              ladder.finite, rungs, mask.sorted, mask.levels, mask.finite, room, width,
                               output->flat<float>().data(), parts));
     TF_RETURN_IF_ERROR(Launch(context, "rows", {static_cast<unsigned>(rungs + 1), kThreads}, parts, blocks, sums));
-    return Launch(context, "staircase_gradient_end", kOneBlock, sums, ladder.places, ladder.steps, ladder.count,
-                  ladder.base, ladder.scale, dsteps, dbase, dscale);
+    return Launch(context, "staircase_gradient_end", kOneBlock, sums, ladder.places, ladder.finite, ladder.steps,
+                  ladder.count, ladder.base, ladder.scale, dsteps, dbase, dscale);
   }
 };
 

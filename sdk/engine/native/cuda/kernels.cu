@@ -159,52 +159,57 @@ __device__ double At(const Matrices& table, int row, const float* statistics) {
 KERNEL mixture(Matrices table, const int* lowered, const int* within, int bounded, const float* statistics,
                const float* shares, const float* active, float* t, float* steps, float* base) {
   for (int k = threadIdx.x; k < table.thresholds; k += blockDim.x) {
+    const int owner = table.owner[k];
+    // Of many candidates most may be closed.
+    if (active[owner] == 0) {
+      t[k] = INFINITE;
+      steps[k] = 0;
+      continue;
+    }
     float value = static_cast<float>(At(table, k, statistics));
     if (lowered[k]) value -= fmaxf(fabsf(value) * (1.25f / (1 << 24)), 0x1p-100f);
     t[k] = value;
+    steps[k] = static_cast<float>(At(table, table.thresholds + k, statistics)) * shares[owner];
   }
   __syncthreads();
-  if (threadIdx.x == 0) {
-    // In their order: a bound may itself be bounded.
-    for (int i = 0; i < bounded; i += 3) {
-      float value = t[within[i]];
-      if (within[i + 2] >= 0) value = fminf(value, t[within[i + 2]]);
-      if (within[i + 1] >= 0) value = fmaxf(value, t[within[i + 1]]);
-      t[within[i]] = value;
-    }
-    double sum = 0;
-    for (int i = 0; i < table.candidates; ++i)
-      if (active[i] != 0) sum += At(table, 2 * table.thresholds + i, statistics) * shares[i];
-    *base = static_cast<float>(sum);
+  if (threadIdx.x > 0) return;
+  // In their order: a bound may itself be bounded. Both bounds are of the same candidate, so what is infinite stays so.
+  for (int i = 0; i < bounded; i += 3) {
+    float value = t[within[i]];
+    if (within[i + 2] >= 0) value = fminf(value, t[within[i + 2]]);
+    if (within[i + 1] >= 0) value = fmaxf(value, t[within[i + 1]]);
+    t[within[i]] = value;
   }
-  __syncthreads();
-  for (int k = threadIdx.x; k < table.thresholds; k += blockDim.x) {
-    const int owner = table.owner[k];
-    const bool open = active[owner] != 0;
-    if (!open) t[k] = INFINITE;
-    steps[k] = open ? static_cast<float>(At(table, table.thresholds + k, statistics)) * shares[owner] : 0;
-  }
+  double sum = 0;
+  for (int i = 0; i < table.candidates; ++i)
+    if (active[i] != 0) sum += At(table, 2 * table.thresholds + i, statistics) * shares[i];
+  *base = static_cast<float>(sum);
 }
 
-// One block.
+// A block for each candidate.
 KERNEL mixture_gradient(Matrices table, const float* statistics, const float* active, const float* dsteps,
                         const float* dbase, float* dshares) {
-  for (int i = threadIdx.x; i < table.candidates; i += blockDim.x) {
-    double sum = At(table, 2 * table.thresholds + i, statistics) * *dbase;
-    for (int k = 0; k < table.thresholds; ++k)
-      if (table.owner[k] == i) sum += At(table, table.thresholds + k, statistics) * dsteps[k];
-    dshares[i] = active[i] != 0 ? static_cast<float>(sum) : 0;
-  }
+  __shared__ double shared[kThreads];
+  const int candidate = blockIdx.x;
+  const bool open = active[candidate] != 0;
+  double sum = 0;
+  for (int k = threadIdx.x; open && k < table.thresholds; k += blockDim.x)
+    if (table.owner[k] == candidate) sum += At(table, table.thresholds + k, statistics) * dsteps[k];
+  sum = Joined(sum, shared, Add());
+  if (threadIdx.x > 0) return;
+  if (open) sum += At(table, 2 * table.thresholds + candidate, statistics) * *dbase;
+  dshares[candidate] = static_cast<float>(sum);
 }
 
-// A staircase to be sorted: scaled thresholds in ascending order, the levels between them, and each threshold's place.
+// A staircase to be sorted: scaled thresholds in ascending order and how many of them are finite, the levels between them, and
+// each threshold's place.
 struct Ladder {
   const float *thresholds, *steps, *base, *scale;
   int count;
   // Whether levels are scaled like thresholds.
   int leveled;
   float *sorted, *levels;
-  int* places;
+  int *places, *finite;
 };
 
 __device__ float Scaled(const Ladder& ladder, int k) {
@@ -214,25 +219,47 @@ __device__ float Scaled(const Ladder& ladder, int k) {
 }
 
 // A block for each ladder.
-KERNEL ladders(Ladder first, Ladder second) {
+KERNEL ladders(Ladder first, Ladder second, int room) {
+  extern __shared__ float memory[];
+  __shared__ double shared[kThreads];
   const Ladder& ladder = blockIdx.x == 0 ? first : second;
-  for (int k = threadIdx.x; k < ladder.count; k += blockDim.x) {
+  const int count = ladder.count;
+  double finite = 0;
+  for (int k = threadIdx.x; k < count; k += blockDim.x) {
     const float own = Scaled(ladder, k);
+    if (room) memory[k] = own;
+    if (own < INFINITE) finite += 1;
+  }
+  finite = Joined(finite, shared, Add());
+  if (threadIdx.x == 0) *ladder.finite = static_cast<int>(finite);
+  for (int k = threadIdx.x; k < count; k += blockDim.x) {
+    const float own = room ? memory[k] : Scaled(ladder, k);
     int place = 0;
-    for (int j = 0; j < ladder.count; ++j) {
-      const float other = Scaled(ladder, j);
+    for (int j = 0; j < count; ++j) {
+      const float other = room ? memory[j] : Scaled(ladder, j);
       if (other < own || (other == own && j < k)) ++place;
     }
     ladder.places[k] = place;
     ladder.sorted[place] = own;
+    // For the moment the step before each level.
+    ladder.levels[place + 1] = ladder.steps[k];
   }
   __syncthreads();
-  for (int rung = threadIdx.x; rung <= ladder.count; rung += blockDim.x) {
-    double level = *ladder.base;
-    for (int k = 0; k < ladder.count; ++k)
-      if (ladder.places[k] < rung) level += ladder.steps[k];
-    ladder.levels[rung] = static_cast<float>(level) * (ladder.leveled ? *ladder.scale : 1);
+  // Each thread adds up levels that follow one another, on top of what the threads before it added.
+  const int each = (count + blockDim.x - 1) / blockDim.x, begin = 1 + threadIdx.x * each,
+            end = min(begin + each, count + 1);
+  double own = 0;
+  for (int rung = begin; rung < end; ++rung) own += ladder.levels[rung];
+  shared[threadIdx.x] = own;
+  __syncthreads();
+  double level = *ladder.base;
+  for (int thread = 0; thread < threadIdx.x; ++thread) level += shared[thread];
+  const float factor = ladder.leveled ? *ladder.scale : 1;
+  for (int rung = begin; rung < end; ++rung) {
+    level += ladder.levels[rung];
+    ladder.levels[rung] = static_cast<float>(level) * factor;
   }
+  if (threadIdx.x == 0) ladder.levels[0] = *ladder.base * factor;
 }
 
 // How many of `count` ascending thresholds lie below x; `half` is the highest power of two that is not above `count`.
@@ -258,9 +285,11 @@ __device__ const float* Near(const float* values, int count, bool room, float** 
   return near;
 }
 
-KERNEL staircase(const float* x, Index size, const float* sorted, const float* levels, int count, int room, float* y) {
+KERNEL staircase(const float* x, Index size, const float* sorted, const float* levels, const int* finite, int room,
+                 float* y) {
   extern __shared__ float memory[];
   float* free = memory;
+  const int count = *finite;
   const float* thresholds = Near(sorted, count, room, &free);
   const float* heights = Near(levels, count + 1, room, &free);
   __syncthreads();
@@ -269,33 +298,37 @@ KERNEL staircase(const float* x, Index size, const float* sorted, const float* l
 }
 
 // dx, and for each rung what dy adds up to upon it. The rungs are parted among the rows of the grid, `width` to each; the
-// first row makes dx. Row r of `parts` belongs to rung r, the one behind them to the sum of dx x.
-KERNEL staircase_gradient(const float* x, const float* dy, Index size, const float* sorted, int count,
-                          const float* mask_sorted, const float* mask_levels, int masks, int room, int width, float* dx,
-                          double* parts) {
+// first row makes dx. Row r of `parts` belongs to rung r, the one behind all `rungs` to the sum of dx x.
+KERNEL staircase_gradient(const float* x, const float* dy, Index size, const float* sorted, const int* finite, int rungs,
+                          const float* mask_sorted, const float* mask_levels, const int* mask_finite, int room,
+                          int width, float* dx, double* parts) {
   extern __shared__ float memory[];
   __shared__ double shared[kGradientThreads];
+  const int count = *finite, masks = *mask_finite, first = blockIdx.y * width, own = min(width, rungs - first);
+  if (first > count) {
+    for (int rung = threadIdx.x; rung < own; rung += blockDim.x) parts[(first + rung) * gridDim.x + blockIdx.x] = 0;
+    return;
+  }
   float* free = memory + width * blockDim.x;
   const float* thresholds = Near(sorted, count, room, &free);
   const float* edges = Near(mask_sorted, masks, room, &free);
   const float* shares = Near(mask_levels, masks + 1, room, &free);
-  const int first = blockIdx.y * width, rungs = min(width, count + 1 - first);
-  for (int rung = 0; rung < rungs; ++rung) memory[rung * blockDim.x + threadIdx.x] = 0;
+  for (int rung = 0; rung < own; ++rung) memory[rung * blockDim.x + threadIdx.x] = 0;
   __syncthreads();
   const int half = HighestPower(count), mask_half = HighestPower(masks);
   double passed = 0;
   for (Index i = First(); i < size; i += Stride()) {
     const float value = x[i], gradient = dy[i];
     const int rung = Rung(value, thresholds, count, half) - first;
-    if (0 <= rung && rung < rungs) memory[rung * blockDim.x + threadIdx.x] += gradient;
+    if (0 <= rung && rung < own) memory[rung * blockDim.x + threadIdx.x] += gradient;
     if (blockIdx.y == 0) {
-      const float own = gradient * shares[Rung(value, edges, masks, mask_half)];
-      dx[i] = own;
-      passed += static_cast<double>(own) * value;
+      const float through = gradient * shares[Rung(value, edges, masks, mask_half)];
+      dx[i] = through;
+      passed += static_cast<double>(through) * value;
     }
   }
   __syncthreads();
-  for (int rung = threadIdx.x; rung < rungs; rung += blockDim.x) {
+  for (int rung = threadIdx.x; rung < own; rung += blockDim.x) {
     double sum = 0;
     // Each begins at another thread's sum, so that no two read from one bank at once.
     for (int i = 0; i < blockDim.x; ++i) sum += memory[rung * blockDim.x + (i + threadIdx.x) % blockDim.x];
@@ -303,7 +336,7 @@ KERNEL staircase_gradient(const float* x, const float* dy, Index size, const flo
   }
   if (blockIdx.y > 0) return;
   passed = Joined(passed, shared, Add());
-  if (threadIdx.x == 0) parts[(count + 1) * gridDim.x + blockIdx.x] = passed;
+  if (threadIdx.x == 0) parts[rungs * gridDim.x + blockIdx.x] = passed;
 }
 
 // A block for each row.
@@ -314,14 +347,15 @@ KERNEL rows(const double* parts, int blocks, double* sums) {
 }
 
 // One block. The gradients by steps, base and scale, of the sums of `rows`.
-KERNEL staircase_gradient_end(const double* sums, const int* places, const float* steps, int count, const float* base,
-                              const float* scale, float* dsteps, float* dbase, float* dscale) {
+KERNEL staircase_gradient_end(const double* sums, const int* places, const int* finite, const float* steps, int count,
+                              const float* base, const float* scale, float* dsteps, float* dbase, float* dscale) {
   __shared__ double shared[kThreads];
+  const int last = *finite;
   double stepped = 0, total = 0;
-  for (int rung = threadIdx.x; rung <= count; rung += blockDim.x) total += sums[rung];
+  for (int rung = threadIdx.x; rung <= last; rung += blockDim.x) total += sums[rung];
   for (int k = threadIdx.x; k < count; k += blockDim.x) {
     double above = 0;
-    for (int rung = places[k] + 1; rung <= count; ++rung) above += sums[rung];
+    for (int rung = places[k] + 1; rung <= last; ++rung) above += sums[rung];
     dsteps[k] = static_cast<float>(above * *scale);
     stepped += above * steps[k];
   }
