@@ -55,7 +55,7 @@ export function staged<R extends AnyRun>(
       const parent = await before?.result();
       const bench = { ...(await origin.bench()), memory };
       const watched = watchOf(bench, options);
-      const snapshot = parent?.snapshot ?? (await origin.calibrated(watched.signal));
+      const snapshot = parent?.handedOn ?? parent?.snapshot ?? (await origin.calibrated(watched.signal));
       const assignment = parent?.assignment ?? initialAssignment(origin.graph, snapshot, () => "clip");
       const run = await keptOnSignals(watched, (watch) => work({ bench, snapshot, assignment, watch }));
       return parent ? ({ ...run, parent } as R) : run;

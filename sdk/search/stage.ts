@@ -37,8 +37,13 @@ const EPOCHS = 0.25;
 /** Long trials: the weights that a search leaves fit its own choice, and clip has to catch up. */
 const TRIAL_SHARE = 1;
 
-/** Scheme search (QSS): trains weights and theta on mixtures of schemes, then keeps the likeliest of every node,
- * or the control unless its validation loss is the higher by the margin. */
+/**
+ * Scheme search (QSS): trains weights and theta on mixtures of schemes, then keeps the likeliest of every node, or the control
+ * unless its validation loss is the higher by the margin.
+ *
+ * A search that kept the control leaves no trace in what follows: weights that adapted to mixtures, or to the bits of the
+ * search, end worse than those that it began with.
+ */
 export async function searchStage(
   bench: Workbench,
   start: Snapshot,
@@ -78,6 +83,7 @@ export async function searchStage(
   return Object.freeze({
     kind: "search",
     ...run,
+    ...(run.chosen === "control" && { handedOn: start }),
     candidates: found.candidates,
     theta: found.theta(theta),
   });

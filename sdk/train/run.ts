@@ -49,6 +49,10 @@ export interface StageRun {
   readonly history: History;
   readonly assignment: Assignment;
   readonly snapshot: Snapshot;
+  /**
+   * What a stage after it starts from, where that is not `snapshot`: a search that kept the control hands on what it began with.
+   */
+  readonly handedOn?: Snapshot;
   /** What was wrong with the run, found while it trained; empty for a healthy one. */
   readonly health: readonly Finding[];
   /** Absent where nothing was trained. */

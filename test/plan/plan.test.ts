@@ -248,6 +248,21 @@ test("by option a stage gives its assignment alone: what follows begins with the
   expect(weights(onwards)).not.toEqual(given);
 });
 
+test("a search that keeps clip leaves no trace in what follows", async () => {
+  const plan = autoqnn(model, options);
+  const steps = { steps: 4, trialSteps: 2 } as const;
+  const searched = await plan.searchSchemes({ ...steps, margin: 1 }).run();
+  expect(searched.chosen).toBe("control");
+  const [after, alone] = await Promise.all(
+    [searched, plan].map((from) => from.learnPrecision({ ...steps, roundings: ["gamma 1"] }).run()),
+  );
+  expect(after!.history.loss).toEqual(alone!.history.loss);
+  expect(after!.learned).toEqual(alone!.learned);
+  expect(after!.snapshot.variables).toEqual(alone!.snapshot.variables);
+  // What the search itself leaves is trained, and fit to be used as it is.
+  expect(searched.snapshot.variables).not.toEqual(searched.handedOn!.variables);
+});
+
 test("what was searched is kept only where it beats clip by the margin, and else the result says so", async () => {
   // With this seed what was searched is better than clip, by less than the greatest margin.
   const plan = autoqnn(model, { ...options, seed: 1 });
