@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { type Table, table } from "../sdk/table.js";
 import { type Experiment, type Extent, FLOATING, type Request } from "./experiment.js";
 import { SEARCHING } from "./methods/ablation.js";
@@ -5,36 +6,50 @@ import { CHAIN_SEARCHING, CHAIN_TRIAL } from "./methods/chain.js";
 import { NAMES } from "./methods/names.js";
 import { LEARNING, TRIAL } from "./methods/precision.js";
 
-/**
- * Steps as they were measured without XLA: of ResNet20 on 32x32 on one NVIDIA H200 (bench/results/speed/gpu.json), of ResNet18
- * on 224x224 in one run on an H100 that other processes used at the same time. Nothing was measured that is not here.
- */
-export const MEASURED = {
-  small: { network: "resnet20", batchSize: 128, floating: 16.2, oneScheme: 84.5, search: 87.3 },
-  large: { network: "resnet18", batchSize: 64, floating: 21.1 },
-} as const;
+/** Median milliseconds of a step, by method; what `npm run bench -- --device gpu` kept of one NVIDIA H100, without XLA. */
+interface Steps {
+  readonly floating: number;
+  /** With a quantizer of one scheme at each node. */
+  readonly oneScheme: number;
+  /** With mixtures of eight schemes, and of eight bitwidths. */
+  readonly search: number;
+  readonly learning: number;
+}
 
-/** Multiply-accumulates of one image, by which times are carried over from the network of the same size of image. */
-const OPERATIONS = {
-  small: { resnet20: 40_813_184, resnet56: 125_747_840, vggSmall: 607_600_640 },
-  large: { resnet18: 1_814_073_344, alexnet: 714_188_480, mobileNetV2: 300_774_272 },
-} as const;
+const MEASURED = readFileSync(new URL("bench/results/speed/gpu.json", import.meta.url), "utf8");
 
-/** What a step costs beside one in floating point: with a quantizer of one scheme at each node, and with all candidates. */
-const FACTORS = {
-  oneScheme: MEASURED.small.oneScheme / MEASURED.small.floating,
-  search: MEASURED.small.search / MEASURED.small.floating,
-} as const;
+function stepsOf(network: string): Steps {
+  const { networks } = JSON.parse(MEASURED) as {
+    networks: Record<string, Record<string, { median: number }>>;
+  };
+  const median = (method: string): number => networks[network]![method]!.median;
+  return {
+    ...{ floating: median("fp32"), oneScheme: median("one-scheme") },
+    ...{ search: median("qss"), learning: median("qpl") },
+  };
+}
 
-const NONE = { searching: 0, dropped: 0 } as const;
+/** Two sizes of image: the network that was timed, and multiply-accumulates of one image, by which times are carried over. */
+const SIZES = [
+  {
+    ...{ network: "resnet20", batchSize: 128, steps: stepsOf("resnet20") },
+    operations: { resnet20: 40_813_184, resnet56: 125_747_840, vggSmall: 607_600_640 },
+  },
+  {
+    ...{ network: "resnet18", batchSize: 128, steps: stepsOf("resnet18") },
+    operations: { resnet18: 1_814_073_344, alexnet: 714_188_480, mobileNetV2: 300_774_272 },
+  },
+].map(({ operations, ...size }) => ({ ...size, operations: new Map(Object.entries(operations)) }));
 
-/** Parts of the steps that search, and further steps of trials that were not kept, in parts of the same. */
-const SHARES: Readonly<Record<string, { readonly searching: number; readonly dropped: number }>> = {
-  [NAMES.learn]: { searching: LEARNING, dropped: 2 * TRIAL },
-  [NAMES.memory]: { searching: LEARNING, dropped: 2 * TRIAL },
-  [NAMES.chain]: { searching: CHAIN_SEARCHING + LEARNING, dropped: CHAIN_TRIAL + 2 * TRIAL },
-  [NAMES.edmips]: { searching: 0.2, dropped: 0 },
-  [NAMES.fracbits]: { searching: 0.2, dropped: 0 },
+const NONE = { searching: 0, learning: 0, dropped: 0 } as const;
+
+/** Parts of the steps that search and that learn, and further steps of trials that were not kept, in parts of the same. */
+const SHARES: Readonly<Record<string, Readonly<Record<keyof typeof NONE, number>>>> = {
+  [NAMES.learn]: { ...NONE, learning: LEARNING, dropped: 2 * TRIAL },
+  [NAMES.memory]: { ...NONE, learning: LEARNING, dropped: 2 * TRIAL },
+  [NAMES.chain]: { searching: CHAIN_SEARCHING, learning: LEARNING, dropped: CHAIN_TRIAL + 2 * TRIAL },
+  [NAMES.edmips]: { ...NONE, searching: 0.2 },
+  [NAMES.fracbits]: { ...NONE, learning: 0.2 },
 };
 
 /** How long a network of a scale trains. */
@@ -47,18 +62,16 @@ export interface Training {
 }
 
 /**
- * Milliseconds of a step in floating point, as if time went with multiply-accumulates.
+ * Milliseconds of a step, as if time went with multiply-accumulates.
  *
  * @throws Error for a network of which nothing is known
  */
-export function floatingStep(network: string, batchSize: number): number {
-  for (const size of ["small", "large"] as const) {
-    const operations: Readonly<Record<string, number>> = OPERATIONS[size];
-    const { network: known, floating, batchSize: measured } = MEASURED[size];
-    const own = operations[network];
-    if (own) return (floating * own * batchSize) / (operations[known]! * measured);
+export function stepOf(network: string, batchSize: number, kind: keyof Steps = "floating"): number {
+  for (const { network: timed, batchSize: images, steps, operations } of SIZES) {
+    const own = operations.get(network);
+    if (own) return (steps[kind] * own * batchSize) / (operations.get(timed)! * images);
   }
-  const known = Object.values(OPERATIONS).flatMap((row) => Object.keys(row));
+  const known = SIZES.flatMap(({ operations }) => [...operations.keys()]);
   throw new Error(`Expected a network among ${known.join(", ")}, received "${network}".`);
 }
 
@@ -66,11 +79,15 @@ const HOUR = 3_600_000;
 
 /** Hours of one GPU for one trained network. */
 export function hoursOf({ network, method }: Request, { steps, batchSize }: Training): number {
-  const hours = (steps * floatingStep(network, batchSize)) / HOUR;
-  if (method === FLOATING) return hours;
-  const search = method.startsWith(NAMES.search) ? { searching: SEARCHING, dropped: 0 } : NONE;
-  const { searching, dropped } = SHARES[method] ?? search;
-  return hours * (searching * FACTORS.search + (1 - searching + dropped) * FACTORS.oneScheme);
+  const hours = (kind: keyof Steps): number => (steps * stepOf(network, batchSize, kind)) / HOUR;
+  if (method === FLOATING) return hours("floating");
+  const search = method.startsWith(NAMES.search) ? { ...NONE, searching: SEARCHING } : NONE;
+  const { searching, learning, dropped } = SHARES[method] ?? search;
+  return (
+    searching * hours("search") +
+    learning * hours("learning") +
+    (1 - searching - learning + dropped) * hours("oneScheme")
+  );
 }
 
 /**
@@ -88,7 +105,7 @@ export function estimate(
 ): Table {
   const starts = scale.networks.map((network) => {
     const { startSteps, batchSize } = trainingOf(network);
-    return (scale.seeds.length * startSteps * floatingStep(network, batchSize)) / HOUR;
+    return (scale.seeds.length * startSteps * stepOf(network, batchSize)) / HOUR;
   });
   const tables = [
     ...experiments.map((experiment) => ({

@@ -1,9 +1,8 @@
 import { device } from "../../sdk/engine/native/place.mjs";
 
 /**
- * Whether the native engine of these tests computes on a GPU. There sums have another order, products of float32
- * are rounded to TF32's ten bits first, an index out of range is no error, and two runs may differ in their last bits; where XLA
- * compiles, random numbers are XLA's.
+ * Whether the native engine of these tests computes on a GPU. There products of float32 are rounded to TF32's ten bits first, an
+ * index out of range is no error, a step is not cancelled, and convolutions may add in another order.
  */
 export const onGpu = device() === "gpu";
 

@@ -16,8 +16,8 @@ import { type Snapshot, toHost } from "../../sdk/train/snapshot.js";
 import { Stepper } from "../../sdk/train/stepper.js";
 
 /*
- * What runs on a GPU: the project's operations as expressions, the whole step compiled by XLA. XLA compiles for the
- * processor as well, so that the same graphs are held to the reference here. Vitest gives each file a process of its own.
+ * The project's operations as expressions, the whole step compiled by XLA. XLA compiles for the processor as well, so that
+ * the graphs of a GPU are held to the reference here. Vitest gives each file a process of its own.
  */
 process.env.AUTOQNN_XLA = "1";
 

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { estimate, floatingStep, hoursOf, MEASURED, type Training } from "../../reproduce/estimate.js";
+import { estimate, hoursOf, stepOf, type Training } from "../../reproduce/estimate.js";
 import { FLOATING } from "../../reproduce/experiment.js";
 import { NAMES } from "../../reproduce/methods/names.js";
 import { cost } from "../../reproduce/tables/cost.js";
@@ -14,17 +15,21 @@ const SCALE = {
 };
 const training: Training = { steps: 1000, startSteps: 500, batchSize: 64 };
 
+const file = new URL("../../reproduce/bench/results/speed/gpu.json", import.meta.url);
+const { networks } = JSON.parse(readFileSync(file, "utf8"));
+
 test("what was measured comes out as it was, and goes with the batch", () => {
-  expect(floatingStep("resnet18", 64)).toBeCloseTo(MEASURED.large.floating, 9);
-  expect(floatingStep("resnet20", 128)).toBeCloseTo(MEASURED.small.floating, 9);
-  expect(floatingStep("resnet20", 256)).toBeCloseTo(2 * MEASURED.small.floating, 9);
-  expect(floatingStep("alexnet", 64)).toBeLessThan(MEASURED.large.floating);
-  expect(() => floatingStep("resnet9", 64)).toThrow("resnet9");
+  const { resnet18, resnet20 } = networks;
+  expect(stepOf("resnet18", 128)).toBeCloseTo(resnet18.fp32.median, 9);
+  expect(stepOf("resnet20", 128, "oneScheme")).toBeCloseTo(resnet20["one-scheme"].median, 9);
+  expect(stepOf("resnet20", 256, "learning")).toBeCloseTo(2 * resnet20.qpl.median, 9);
+  expect(stepOf("alexnet", 128)).toBeLessThan(resnet18.fp32.median);
+  expect(() => stepOf("resnet9", 64)).toThrow("resnet9");
 });
 
 test("a search takes longer than one scheme, that longer than floating point", () => {
   const hours = (method: string) => hoursOf({ network: "resnet18", method, bits: 2, seed: 0 }, training);
-  expect(hours(FLOATING)).toBeCloseTo((1000 * MEASURED.large.floating) / 3_600_000, 9);
+  expect(hours(FLOATING)).toBeCloseTo((500 * networks.resnet18.fp32.median) / 3_600_000, 9);
   expect(hours(NAMES.lsq)).toBeGreaterThan(hours(FLOATING));
   expect(hours(NAMES.search)).toBeGreaterThan(hours(NAMES.lsq));
   expect(hours(NAMES.chain)).toBeGreaterThan(hours(NAMES.search));

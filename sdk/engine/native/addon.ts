@@ -142,9 +142,9 @@ export function threads(): number {
 }
 
 /**
- * Whether steps of training are compiled by XLA, which on a GPU fuses the expressions that stand for our kernels; on a
- * processor the kernels are quicker. Only where asked for, by AUTOQNN_XLA: each stage and each trial has a step of its own, and
- * how long one of ResNet20 with quantizers takes to compile was not seen.
+ * Whether steps of training are compiled by XLA, which on a GPU launches fewer kernels; on a processor our own are quicker.
+ * Only where asked for, by AUTOQNN_XLA: each stage and each trial has a step of its own, and how long one of ResNet20 with
+ * quantizers takes to compile was not seen.
  */
 export function xla(): boolean {
   const asked = process.env.AUTOQNN_XLA || "0";
