@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { AutoqnnError } from "../errors.js";
-import { type Addon, openAddon } from "./native/addon.js";
+import { type Addon, openAddon, reason } from "./native/addon.js";
 import { device, hasDriver, place } from "./native/place.mjs";
 
 /** What this machine gives the native engine, and what keeps it from running. */
@@ -29,12 +29,31 @@ function driver(): string | undefined {
   }
 }
 
-function open(): Addon | { what: string; mend: string } {
+type Problem = EngineReport["problems"][number];
+
+function open(): Addon | Problem {
   try {
     return openAddon();
   } catch (error) {
     if (!(error instanceof AutoqnnError)) throw error;
     return { what: error.message.slice(0, -error.hint.length).trim(), mend: error.hint };
+  }
+}
+
+/** What keeps the project's operations from running: on a GPU they are compiled when the first of them is. */
+function launched(addon: Addon): Problem | undefined {
+  const x = addon.createTensor([1], addon.TF_FLOAT, Float32Array.of(1));
+  const only = { name: "only", type: addon.TF_ATTR_INT, value: 0 };
+  try {
+    for (const { id } of addon.executeOp("AutoqnnStatistics", [only], [x], 1)) {
+      addon.tensorDataSync(id);
+      addon.deleteTensor(id);
+    }
+    return undefined;
+  } catch (error) {
+    return { what: `A kernel of the native engine does not run: ${reason(error)}.`, mend: "npm run setup" };
+  } finally {
+    addon.deleteTensor(x);
   }
 }
 
@@ -47,6 +66,7 @@ function open(): Addon | { what: string; mend: string } {
  */
 export async function inspectEngine(): Promise<EngineReport> {
   const opened = open();
+  const problem = "what" in opened ? opened : launched(opened);
   const found = driver();
   return {
     node: process.versions.node,
@@ -59,6 +79,6 @@ export async function inspectEngine(): Promise<EngineReport> {
         }),
     ...(found === undefined ? {} : { driver: found }),
     cache: place(device() ?? "cpu").folder,
-    problems: "what" in opened ? [opened] : [],
+    problems: problem ? [problem] : [],
   };
 }
