@@ -29,29 +29,83 @@ export interface Generates {
   generate(options?: GenerateOptions): Promise<QuantizedModel>;
 }
 
-/** A model before any stage. */
-export interface Start extends Generates {
-  searchSchemes(options?: SearchSchemesOptions): Searched;
-  learnPrecision(options?: LearnPrecisionOptions): Learned;
+/** What can be fine-tuned. */
+interface Tunes extends Generates {
+  /**
+   * Trains weights and a scale s of every node at the schemes and bitwidths that stand there, y = s Q(x / s), gradients
+   * straight through the quantizers (dy/dx = 1 within the clip range, 0 outside); at the end moving averages of batch
+   * normalization are re-estimated.
+   *
+   * `epochs` (4; or `steps`), `learningRate` (1e-2, the peak), `progressive` (bitwidths to train at first, such as [8, 4]),
+   * `scales` (true), `reestimate` (100 batches), `gradient` (`{ rule: "ste" }`), and what every stage takes: `checkpoint` (a
+   * directory from which the stage goes on), `signal`, `onProgress`.
+   *
+   * @throws AutoqnnError `bad-option` at once; `bad-data` and `bad-model` from `run` and `generate`, before any training
+   * @example
+   * const tuned = await autoqnn(model, { data, pin: { "*": { scheme: "clip", bits: 2 } } }).fineTune({ epochs: 2 }).run();
+   * tuned.validation; // { loss: 0.25, accuracy: 0.91, count: 5000 }
+   */
   fineTune(options?: FineTuneOptions): Tuned;
 }
 
-/** A plan that searches schemes, and may go on. */
-export interface Searched extends Generates {
+/** What bitwidths can be learned for. */
+interface Learns extends Tunes {
+  /**
+   * Precision learning (QPL): every node has a real bitwidth b, and its quantizer lies between two,
+   * (1 - f) Q(x; floor b) + f Q(x; ceil b) with f = b - floor b; weights and b are trained against the classification loss and a
+   * precision loss, the squared excess over each budget (Gong et al., arXiv 2304.03782, section 5). Integers then keep every
+   * budget exactly; several ways of rounding are tried, the search-free control among them, and the least validation loss wins.
+   *
+   * `budget` (`{ averageBits: 2 }`; also `modelSize` and `memory` in bytes or as "16x", `bitOperations`), `epochs` (1; or
+   * `steps`), `bits` ([1, 8]), `start` (3, every b at first), `roundings` (["control", "gamma 1", "gamma 2"]), `trialSteps` (a
+   * quarter of the steps), `restart` (false), `learningRate` (`{ weights: 3e-3, bits: 0.01 }`), and what every stage takes.
+   *
+   * @throws AutoqnnError as `fineTune`; `infeasible-budget`, before any training, for what no bitwidths can keep
+   * @example
+   * const learned = await autoqnn(model, { data }).learnPrecision({ budget: { modelSize: "16x" } }).run();
+   * learned.chosen; // "gamma 2"
+   * learned.assignment["conv1/kernel"]; // { scheme: "clip", bits: 3 }
+   */
   learnPrecision(options?: LearnPrecisionOptions): Learned;
-  fineTune(options?: FineTuneOptions): Tuned;
+}
+
+/** A model before any stage. */
+export interface Start extends Learns {
+  /**
+   * Scheme search (QSS): every node's quantizer is a mixture sum_i p_i Q_i of candidates, p = softmax((theta + Gumbel noise) /
+   * tau), tau falling; weights and theta are trained together, then the likeliest candidate of each node stands (Gong et al.,
+   * arXiv 2304.03782, section 4). It is kept where it beats clip everywhere by `margin` in a trial of each; where clip is kept,
+   * what follows starts from what the search began with.
+   *
+   * `bits` (2; several are searched under a `budget`), `candidates` (all eight schemes; or `{ weights, activations }`),
+   * `granularity` ("layer"; "model" for one scheme), `epochs` (0.25; or `steps`), `trialSteps` (as many as the search has),
+   * `control` (true), `margin` (0.05 of the loss), `temperature` ([2, 0.2]), `update` ("together"; "turns" moves theta on other
+   * data), `restart` (false), `learningRate` (`{ weights: 3e-3, theta: 0.02 }`), and what every stage takes.
+   *
+   * @throws AutoqnnError as `learnPrecision`
+   * @example
+   * const searched = await autoqnn(model, { data }).searchSchemes({ candidates: ["clip", "pot", "residual"] }).run();
+   * searched.chosen; // "searched"
+   * const quantized = await searched.learnPrecision().fineTune().generate();
+   */
+  searchSchemes(options?: SearchSchemesOptions): Searched;
+}
+
+/** A plan that searches schemes, and may go on. */
+export interface Searched extends Learns {
   /** Runs up to here: the stage's result, from which the plan goes on. */
   run(): Promise<SearchRun & Shown & Omit<Searched, "run">>;
 }
 
 /** A plan that learns bitwidths, and may go on. */
-export interface Learned extends Generates {
-  fineTune(options?: FineTuneOptions): Tuned;
+export interface Learned extends Tunes {
+  /** Runs up to here: the stage's result, from which the plan goes on. */
   run(): Promise<LearnRun & Shown & Omit<Learned, "run">>;
 }
 
 /** A complete plan. */
 export interface Tuned extends Generates {
+  /** Runs all of it: the last stage's result, which can be generated from. */
   run(): Promise<TuneRun & Shown & Omit<Tuned, "run">>;
 }
 
