@@ -138,7 +138,7 @@ export const LearnOptions = z.strictObject({
     .array(z.enum(["control", "gamma 1", "gamma 2", "sensitivity"]))
     .min(1)
     .default(["control", "gamma 1", "gamma 2"]),
-  learningRate: z.strictObject({ weights: rate.default(3e-3), bits: rate.default(0.01) }).prefault({}),
+  learningRate: z.strictObject({ weights: rate.default(1e-2), bits: rate.default(0.01) }).prefault({}),
 });
 
 /** Whether each number is less than the one before it. */

@@ -58,7 +58,7 @@ interface Learns extends Tunes {
    *
    * `budget` (`{ averageBits: 2 }`; also `modelSize` and `memory` in bytes or as "16x", `bitOperations`), `epochs` (1; or
    * `steps`), `bits` ([1, 8]), `start` (3, every b at first), `roundings` (["control", "gamma 1", "gamma 2"]), `trialSteps` (a
-   * quarter of the steps), `restart` (false), `learningRate` (`{ weights: 3e-3, bits: 0.01 }`), and what every stage takes.
+   * quarter of the steps), `restart` (false), `learningRate` (`{ weights: 1e-2, bits: 0.01 }`), and what every stage takes.
    *
    * @throws AutoqnnError as `fineTune`; `infeasible-budget`, before any training, for what no bitwidths can keep
    * @example
