@@ -16,13 +16,12 @@ interface Steps {
   readonly learning: number;
 }
 
-const MEASURED = readFileSync(new URL("bench/results/speed/gpu.json", import.meta.url), "utf8");
+const MEASURED = JSON.parse(
+  readFileSync(new URL("bench/results/speed/gpu.json", import.meta.url), "utf8"),
+) as { networks: Record<string, Record<string, { median: number }>> };
 
 function stepsOf(network: string): Steps {
-  const { networks } = JSON.parse(MEASURED) as {
-    networks: Record<string, Record<string, { median: number }>>;
-  };
-  const median = (method: string): number => networks[network]![method]!.median;
+  const median = (method: string): number => MEASURED.networks[network]![method]!.median;
   return {
     ...{ floating: median("fp32"), oneScheme: median("one-scheme") },
     ...{ search: median("qss"), learning: median("qpl") },

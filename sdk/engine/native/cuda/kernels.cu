@@ -12,7 +12,7 @@ constexpr int kGradientThreads = 128;
 #define INFINITE __int_as_float(0x7f800000)
 #define NOT_A_NUMBER __int_as_float(0x7fc00000)
 
-// The order of statistics.h.
+// As candidates.h has them.
 enum Statistic { kOne, kAbsMean, kTernaryMean, kDeviation, kRectifiedRms, kMinimum, kMaximum, kAbsMaximum, kResidual2 };
 constexpr int kStatistics = 12;
 
@@ -136,7 +136,7 @@ KERNEL remainders_end(const double* parts, int blocks, Index size, int steps, fl
   if (threadIdx.x == 0) out[kResidual2 + steps - 1] = static_cast<float>(sum / static_cast<double>(size));
 }
 
-// The matrices of mixture.h by rows: those of the thresholds, of the jumps of level, of each candidate's lowest level.
+// The matrices of candidates.h by rows: those of the thresholds, of the jumps of level, of each candidate's lowest level.
 struct Matrices {
   const double* weights;
   const int *places, *ends, *owner;
